@@ -1,0 +1,165 @@
+/** Batches as users see them: create, look, list, cancel, delete; and the clock's part, expiry. */
+export interface BatchRecords {
+  /**
+   * Creates a batch with its plan task. Counts pending requests against `maxPendingRequests` in the same
+   * transaction. Once `created`, the batch may be acknowledged. Repeating it with the same id answers the
+   * existing batch.
+   */
+  createBatch(batch: NewBatch, limits: BatchLimits): Promise<CreateBatchResult>;
+
+  /**
+   * Null if unknown, deleted or in another workspace. Progress (committed + journaled) is read in the same
+   * statement as the counts, so it never falls.
+   */
+  getBatch(workspaceId: string, batchId: string): Promise<BatchRecord | null>;
+
+  listBatches(workspaceId: string, filter: BatchFilter): Promise<{ batches: BatchRecord[]; total: number }>;
+
+  /**
+   * Cancels. A batch of which nothing was claimed yet is `cancelled` at once; otherwise `cancelling`, with end reason
+   * `cancelled` if nobody set one before. A `finalizing` or ended batch is left as it is.
+   * Answers the batch after the change, or null as `getBatch`.
+   */
+  cancelBatch(workspaceId: string, batchId: string): Promise<BatchRecord | null>;
+
+  /**
+   * Ends the time of batches whose deadline has passed: nothing claimed yet → `expired` at once; otherwise
+   * `expiring` with end reason `expired`. Answers the ids it changed.
+   */
+  expireBatches(limit: number): Promise<string[]>;
+
+  /** The earliest deadline of a batch that still runs, or null. */
+  nextDeadline(): Promise<number | null>;
+
+  /** Hides a batch, cancels it if it still runs, queues its purge. False if there was nothing to hide. */
+  deleteBatch(workspaceId: string, batchId: string): Promise<boolean>;
+
+  /** Gauges for /metrics and /readyz: batches by state, shards by state, journal rows. */
+  countWork(): Promise<WorkCounts>;
+}
+
+export const BATCH_STATES = [
+  'validating',
+  'queued',
+  'running',
+  'expiring',
+  'cancelling',
+  'finalizing',
+  'completed',
+  'failed',
+  'expired',
+  'cancelled',
+] as const;
+
+/**
+ * `validating` until planned, `queued` until the first claim, `running`; `expiring` and `cancelling` while drained;
+ * `finalizing` once no shard remains; then for good one of the four end states.
+ */
+export type BatchState = (typeof BATCH_STATES)[number];
+
+/** Why a batch ends: set once, by whoever comes first. */
+export type EndReason = 'completed' | 'failed' | 'expired' | 'cancelled';
+
+export type Dialect = 'mistral' | 'openai';
+
+export interface NewBatch {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly dialect: Dialect;
+  readonly endpoint: string;
+  /** The job's model, which wins over the lines'; null if the lines bring their own. */
+  readonly model: string | null;
+  readonly agentId: string | null;
+  readonly metadata: Readonly<Record<string, string>> | null;
+  /** Milliseconds from creation to deadline. */
+  readonly timeoutMs: number;
+  /** Input files in order; all of the same workspace. */
+  readonly inputFileIds: readonly string[];
+  /** Made from inline `requests`: results are shown inline by default. */
+  readonly inline: boolean;
+  /** Requests over all inputs if their indexes tell, else null until planned. */
+  readonly totalRequests: number | null;
+  /** Routes (see `routeOf`) of its requests, if the indexes tell; null = unknown until opened. */
+  readonly routes: readonly string[] | null;
+  /** Smaller runs earlier within its workspace. */
+  readonly priority: number;
+  readonly createdBy: string | null;
+}
+
+/** The key under which work waits for an upstream: what is asked for, of which model. */
+export function routeOf(endpoint: string, model: string): string {
+  return `${endpoint} ${model}`;
+}
+
+export interface BatchLimits {
+  /** Requests of the workspace that may be unfinished at once, this batch included; null = no limit. */
+  readonly maxPendingRequests: number | null;
+}
+
+export type CreateBatchResult =
+  | { readonly kind: 'created'; readonly batch: BatchRecord }
+  /** An input file is unknown, deleted, expired or another workspace's. */
+  | { readonly kind: 'missing-file'; readonly fileId: string }
+  | { readonly kind: 'too-many-pending'; readonly pending: number; readonly limit: number };
+
+export interface BatchRecord {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly dialect: Dialect;
+  readonly endpoint: string;
+  readonly model: string | null;
+  readonly agentId: string | null;
+  readonly metadata: Readonly<Record<string, string>> | null;
+  readonly inputFileIds: readonly string[];
+  readonly inline: boolean;
+  readonly routes: readonly string[] | null;
+  readonly priority: number;
+  readonly createdBy: string | null;
+  readonly state: BatchState;
+  readonly endReason: EndReason | null;
+  /** Why it `failed`, in a sentence; null otherwise. */
+  readonly failure: string | null;
+  /** 0 until known. */
+  readonly totalRequests: number;
+  /** Committed + journaled. */
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Failed requests by message, most frequent first, from committed shards; at most 100. */
+  readonly errors: readonly { readonly message: string; readonly count: number }[];
+  /** Why shards of it are parked, most frequent first; empty if none is. */
+  readonly parked: readonly { readonly reason: string; readonly shards: number }[];
+  readonly outputFileId: string | null;
+  readonly errorFileId: string | null;
+  readonly createdAt: number;
+  readonly deadlineAt: number;
+  /** First claim. */
+  readonly startedAt: number | null;
+  readonly cancellingAt: number | null;
+  readonly finalizingAt: number | null;
+  /** When it reached its end state. */
+  readonly endedAt: number | null;
+}
+
+export interface BatchFilter {
+  /** Zero-based. */
+  readonly page: number;
+  readonly pageSize: number;
+  readonly order: 'newest-first' | 'oldest-first';
+  readonly model?: string;
+  readonly agentId?: string;
+  /** All pairs must be equal. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Inclusive. */
+  readonly createdAfter?: number;
+  readonly createdBy?: string;
+  /** Any of these; `endReason` narrows a state. */
+  readonly statuses?: readonly { readonly state: BatchState; readonly endReason?: EndReason | 'none' }[];
+}
+
+export interface WorkCounts {
+  readonly batches: Readonly<Partial<Record<BatchState, number>>>;
+  readonly shards: Readonly<Partial<Record<'queued' | 'leased' | 'parked', number>>>;
+  readonly journalRows: number;
+}

@@ -1,0 +1,58 @@
+import type { AccessRecords } from './access-records.ts';
+import type { BatchRecords } from './batch-records.ts';
+import type { BlobNames } from './blob-names.ts';
+import type { FileRecords } from './file-records.ts';
+import type { Journal } from './journal.ts';
+import type { PlanAndFinalise } from './plan-and-finalise.ts';
+import type { Sessions } from './sessions.ts';
+import type { ShardQueue } from './shard-queue.ts';
+
+/**
+ * Everything that Bora must not forget, except bytes. The rules that hold for each method of each part:
+ *
+ * - A method is one transaction. It resolves after the commit is durable (survives power loss), or rejects.
+ * - A rejection other than `DatabaseRefused` says nothing about whether the transaction happened. Therefore
+ *   each method may be repeated with the same arguments: the second call finds the work done and says so.
+ * - The check is the write: a lease, an epoch or a state is tested in the `WHERE` of the statement that
+ *   changes the row, never by a read before it.
+ * - Times are the database's; no method takes one but for filters. They are milliseconds since the epoch.
+ * - Methods may be called at once from many places; transactions are serial as far as results can tell.
+ */
+export interface Database
+  extends
+    FileRecords,
+    BatchRecords,
+    PlanAndFinalise,
+    ShardQueue,
+    Journal,
+    BlobNames,
+    Sessions,
+    AccessRecords,
+    AsyncDisposable {
+  /**
+   * Calls back after a commit that may interest others. A hint, never the truth: it may be lost or come
+   * twice, and whoever listens polls as well. The returned function ends it.
+   */
+  onHint(listener: (hint: Hint) => void): () => void;
+
+  /** Resolves if a trivial transaction commits; the readiness probe. */
+  ping(): Promise<void>;
+}
+
+export type Hint =
+  /** A task or a shard may be there to claim. */
+  | { readonly kind: 'work' }
+  /** A batch was cancelled, expired or deleted: open shards of it must stop. */
+  | { readonly kind: 'batch-stopped'; readonly batchId: string };
+
+/** The database refused before it changed anything (schema too new, folder held by another process, ...). */
+export class DatabaseRefused extends Error {
+  override readonly name = 'DatabaseRefused';
+  /** Permanent code, listed in docs/errors.md. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

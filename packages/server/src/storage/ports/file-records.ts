@@ -1,0 +1,108 @@
+import type { BlobRef } from './blobs.ts';
+import type { ManifestPart } from './blob-names.ts';
+
+/** Files: an immutable ordered list of blobs (the manifest) plus what is known of the content. */
+export interface FileRecords {
+  /**
+   * Creates a file and takes ownership of its blobs from the session, in one transaction. Once resolved, the
+   * upload may be acknowledged. Repeating it with the same id answers the existing record.
+   * Rejects with `BlobNotWritten` if a blob's name is not `writing(session)` (and the file does not exist yet).
+   */
+  createFile(file: NewFile, session: string): Promise<FileRecord>;
+
+  /** Null if unknown, deleted, expired or in another workspace: these look the same from outside. */
+  getFile(workspaceId: string, fileId: string): Promise<FileRecord | null>;
+
+  /** Newest first; ties by id. */
+  listFiles(workspaceId: string, filter: FileFilter): Promise<{ files: FileRecord[]; total: number | null }>;
+
+  /**
+   * Parts of the manifest from the one that holds byte `offset`, in order: at most `maxParts`, and inline bytes
+   * up to about 1 MiB in sum. Works for hidden files too: running batches go on reading their inputs.
+   */
+  readManifest(fileId: string, offset: number, maxParts: number): Promise<ManifestPart[]>;
+
+  /** The line index's cuts as they were stored, or null for a file that has none. Works for hidden files too. */
+  readCuts(fileId: string): Promise<BlobRef | null>;
+
+  /**
+   * Hides a file at once and queues its purge (which waits for batches that still read it).
+   * False if there was nothing to hide.
+   */
+  deleteFile(workspaceId: string, fileId: string): Promise<boolean>;
+
+  /** Hides files whose `expiresAt` has passed and queues their purge. Returns how many. */
+  expireFiles(limit: number): Promise<number>;
+}
+
+/** What is known of a file. `purpose` and `sampleType` are the words of Mistral's API. */
+export interface FileFacts {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly filename: string;
+  readonly purpose: string;
+  readonly sampleType: string;
+  readonly source: 'upload' | 'mistral';
+  readonly mimetype: string | null;
+  readonly bytes: number;
+  /** Requests in a JSONL file (blank lines do not count), 0 for documents, null if unknown. */
+  readonly numLines: number | null;
+  /** Lower-case hex MD5 of the content for uploads; null for result files. */
+  readonly signature: string | null;
+  readonly visibility: 'workspace' | 'user';
+  readonly expiresAt: number | null;
+  /** Key id of the uploader, null without keys. */
+  readonly createdBy: string | null;
+  readonly lineIndex: LineIndexSummary | null;
+}
+
+export interface NewFile extends FileFacts {
+  readonly manifest: readonly BlobRef[];
+  /** Encoded cuts (see files/line-index.ts); null for a file without a line index. */
+  readonly cuts: BlobRef | null;
+}
+
+export interface FileRecord extends FileFacts {
+  readonly createdAt: number;
+}
+
+/** What one pass over an uploaded JSONL file learned, besides the cuts. */
+export interface LineIndexSummary {
+  /** Format version of summary and cuts; 1. */
+  readonly version: 1;
+  /** Non-blank lines. */
+  readonly requests: number;
+  /** Lines that are no request at all (not JSON, no object, no `body` object, wrong `custom_id`), true number. */
+  readonly badLines: number;
+  /** The first 100 of them. `line` is physical and 1-based. */
+  readonly firstBadLines: readonly { readonly line: number; readonly message: string }[];
+  /** For each member that some endpoint requires in `body`: how many bodies have it and the first line without. */
+  readonly members: Readonly<
+    Record<string, { readonly count: number; readonly firstWithout: number | null }>
+  >;
+  /** Distinct string `body.model` values with their counts; null if there were more than 100. */
+  readonly models: Readonly<Record<string, number>> | null;
+  /** Requests whose body has no string `model`; and the first such line. */
+  readonly withoutModel: number;
+  readonly firstWithoutModel: number | null;
+  /** Some body says `"stream": true`. */
+  readonly streamSeen: boolean;
+}
+
+export interface FileFilter {
+  /** Zero-based. */
+  readonly page: number;
+  readonly pageSize: number;
+  readonly includeTotal: boolean;
+  readonly sampleTypes?: readonly string[];
+  readonly sources?: readonly string[];
+  readonly mimetypes?: readonly string[];
+  readonly purpose?: string;
+  /** Substring of the file name, case-insensitive. */
+  readonly search?: string;
+}
+
+/** A record names a blob that its session does not (or no longer) write. The caller's session was declared dead. */
+export class BlobNotWritten extends Error {
+  override readonly name = 'BlobNotWritten';
+}

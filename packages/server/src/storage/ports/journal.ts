@@ -1,0 +1,63 @@
+import type { BlobRef } from './blobs.ts';
+
+/**
+ * The durable outcomes of shards that are not committed yet. Part of the database, so that an outcome and the count
+ * that shows it appear in one transaction: a request whose outcome is journaled is never sent again.
+ */
+export interface Journal {
+  /**
+   * Inserts rows and raises their shards' counts, by the check `WHERE id AND epoch AND session`; counts rise only
+   * if the row was inserted. Rows of several shards share the transaction: one whose check fails is left out (`fenced`), the
+   * others commit. A row that is there already (same shard, epoch, sequence) is `accepted` and counts nothing.
+   * Blobs named by outcomes pass from the session to the journal row.
+   */
+  appendJournal(session: string, rows: readonly JournalRow[]): Promise<('accepted' | 'fenced')[]>;
+
+  /**
+   * Outcomes of a shard without their bytes, in order (epoch, sequence). Call it only after the claim resolved:
+   * it reads in a transaction of its own, which therefore sees everything older leases wrote. Null if the lease is gone.
+   */
+  readJournalIndex(lease: ShardLease): Promise<JournalIndexRow[] | null>;
+
+  /** The bytes of the given rows, in the order asked for. Null if the lease is gone. Keep a call under 8 MiB. */
+  readJournalBytes(lease: ShardLease, rows: readonly JournalKey[]): Promise<Uint8Array[] | null>;
+}
+
+export interface ShardLease {
+  readonly shardId: number;
+  readonly epoch: number;
+  readonly session: string;
+}
+
+export interface JournalKey {
+  readonly epoch: number;
+  /** Chosen by the worker, from 0, unique within (shard, epoch). */
+  readonly sequence: number;
+}
+
+export interface JournalRow extends JournalKey {
+  readonly shardId: number;
+  readonly outcomes: readonly Outcome[];
+  /** Result lines of the outcomes that have no blob, back to back in the order of `outcomes`. */
+  readonly bytes: Uint8Array;
+}
+
+export interface JournalIndexRow extends JournalKey {
+  readonly outcomes: readonly Outcome[];
+  /** Size of the row's bytes. */
+  readonly length: number;
+}
+
+/** What a request ended as, with its finished result line (line break included). */
+export interface Outcome {
+  readonly ordinal: number;
+  readonly kind: 'succeeded' | 'failed';
+  /** Bytes of its line within the row; 0 if the line lies in a blob. */
+  readonly length: number;
+  /** A line over 256 KiB, written to a blob as it arrived. */
+  readonly blob: BlobRef | null;
+  /** For `failed`: the message under which it is counted, for example `HTTP Error, status code: 400`. */
+  readonly error: string | null;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}

@@ -1,0 +1,98 @@
+/**
+ * Plan, finalise and purge are leased work like shards: whoever dies at them, another goes on.
+ * A task is done by its own last transaction (`finishPlan`, `finalise`, `purge…` answering `done`), which drops it.
+ */
+export interface PlanAndFinalise {
+  /** The oldest claimable task, leased to the session under a new epoch; null if there is none. */
+  claimTask(session: string): Promise<Task | null>;
+
+  /** Gives a task back, to be claimed again not before `delayMs` from now. No-op if the lease is gone. */
+  returnTask(lease: TaskLease, delayMs: number): Promise<void>;
+
+  /** What plan needs to know. Null if the batch is no longer `validating` or the lease is gone: drop the work. */
+  readPlanInput(lease: TaskLease): Promise<PlanInput | null>;
+
+  /**
+   * Inserts shards by (batch, number), ignoring those that exist, and raises `remaining` by the rows really
+   * inserted. False if the lease is gone or the batch is no longer `validating`.
+   */
+  addShards(lease: TaskLease, shards: readonly NewShard[]): Promise<boolean>;
+
+  /**
+   * Ends the plan: sets totals and routes, drops the plan's own hold on `remaining`, moves `validating` to `queued`;
+   * with nothing remaining (no requests at all) to `finalizing`. False if the lease is gone.
+   */
+  finishPlan(
+    lease: TaskLease,
+    plan: { totalRequests: number; routes: readonly string[] | null },
+  ): Promise<boolean>;
+
+  /** Ends the batch as `failed` with a sentence (its input cannot be read). Drops the task. */
+  failBatch(lease: TaskLease, failure: string): Promise<boolean>;
+
+  /**
+   * One transaction: result parts move from shards to new output and error files (none where there are no lines),
+   * counts, end state by end reason and timestamps are set by compare-and-set on `finalizing`; the task and the shard rows'
+   * claims on bytes end. Nobody ever sees an end state without its files.
+   * False if the lease is gone. Repeating after success answers true.
+   */
+  finalise(lease: TaskLease, files: ResultFiles): Promise<boolean>;
+
+  /**
+   * Removes a page of what a hidden batch or file left: journal, shards, names released for collection. `in-use` while
+   * the object must stay (a file read by a running batch, a batch still draining).
+   */
+  purge(lease: TaskLease, limit: number): Promise<'more' | 'done' | 'in-use' | 'lost'>;
+}
+
+export interface TaskLease {
+  readonly taskId: number;
+  readonly epoch: number;
+  readonly session: string;
+}
+
+export interface Task extends TaskLease {
+  readonly kind: 'plan' | 'finalise' | 'purge-batch' | 'purge-file';
+  /** Batch or file id. */
+  readonly subjectId: string;
+  /** How often it was claimed before. */
+  readonly attempts: number;
+}
+
+export interface PlanInput {
+  readonly batchId: string;
+  readonly endpoint: string;
+  readonly model: string | null;
+  readonly inputs: readonly {
+    readonly fileId: string;
+    readonly bytes: number;
+    /** Null for a file uploaded without a line index. */
+    readonly requests: number | null;
+  }[];
+  /** Shards already inserted by an earlier attempt: plan goes on after them. */
+  readonly shardsAdded: number;
+}
+
+/** A contiguous range of requests of one input file. */
+export interface NewShard {
+  /** From 0, in input order. */
+  readonly number: number;
+  readonly firstOrdinal: number;
+  /** Requests. */
+  readonly count: number;
+  /** Index into the batch's input files. */
+  readonly input: number;
+  /** Byte range in that file. */
+  readonly start: number;
+  readonly length: number;
+  /** Physical, 1-based line at `start`. */
+  readonly firstLine: number;
+}
+
+/** Ids and names that finalise gives to the files it makes; chosen before, so that a repeat makes the same files. */
+export interface ResultFiles {
+  readonly outputFileId: string;
+  readonly errorFileId: string;
+  readonly outputFilename: string;
+  readonly errorFilename: string;
+}

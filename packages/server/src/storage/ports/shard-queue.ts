@@ -1,0 +1,98 @@
+import type { BlobRef } from './blobs.ts';
+import type { Dialect } from './batch-records.ts';
+
+/**
+ * Shards: the unit of lease and of commit. `queued` → `leased` → `done`, with `parked` where all that is left waits
+ * for the same thing. A lease is (session, epoch); the epoch grows at every claim and fences out late sessions.
+ */
+export interface ShardQueue {
+  /**
+   * Leases up to `limit` shards: workspaces by virtual time, within one by (priority, deadline, age), then
+   * shards in input order; only shards of batches with a route in `routes` (parked ones only if the very
+   * route they wait for is in it); of one batch at most `perBatch` leased to this session at once.
+   * Charges the workspaces' virtual time, raises epochs, moves the batches from `queued` to `running`.
+   * Nothing may be sent before this resolved.
+   */
+  claimShards(claim: ShardClaim): Promise<ClaimedShard[]>;
+
+  /**
+   * Leases shards of `cancelling` and `expiring` batches for draining: they are committed with what their journal
+   * holds and send nothing.
+   */
+  claimDrain(session: string, limit: number): Promise<ClaimedShard[]>;
+
+  /**
+   * Marks done, in one go, up to `limit` unleased shards of stopped Mistral batches that have no journal: they need no line
+   * and no blob. Answers how many, so the caller goes on until 0.
+   */
+  drainUntouched(limit: number): Promise<number>;
+
+  /** Gives leases up; journals stay. With a `parked` reason the shard waits for `route`. Lost leases are ignored. */
+  releaseShards(session: string, releases: readonly ShardRelease[]): Promise<void>;
+
+  /**
+   * Commits shards whose outcomes are all journaled (or drained): checks the lease, marks done, owns the result
+   * blobs, adds the journaled counts to the batch, deletes the journal rows, lowers `remaining`; whoever reaches
+   * zero moves the batch to `finalizing` and queues its finalise task. Per shard:
+   * `committed` also if it was found done with the very same parts (a repeat), `fenced` if the lease is gone.
+   */
+  commitShards(session: string, commits: readonly ShardCommit[]): Promise<('committed' | 'fenced')[]>;
+}
+
+export interface ShardClaim {
+  readonly session: string;
+  /** Routes that can be served now; `any` if some upstream takes every model. */
+  readonly routes: readonly string[] | 'any';
+  readonly limit: number;
+  readonly perBatch: number;
+}
+
+export interface ClaimedShard {
+  readonly id: number;
+  readonly number: number;
+  readonly epoch: number;
+  readonly firstOrdinal: number;
+  readonly count: number;
+  readonly fileId: string;
+  readonly start: number;
+  readonly length: number;
+  readonly firstLine: number;
+  /** Sessions that died holding it. */
+  readonly deaths: number;
+  /** Whether there are journal rows to read before anything is sent. */
+  readonly journaled: boolean;
+  readonly batch: BatchWork;
+}
+
+/** What a worker needs to know of the batch of a shard. */
+export interface BatchWork {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly dialect: Dialect;
+  readonly endpoint: string;
+  readonly model: string | null;
+  readonly deadlineAt: number;
+}
+
+export interface ShardRelease {
+  readonly shardId: number;
+  readonly epoch: number;
+  /** Absent: back to the queue. */
+  readonly parked?: { readonly route: string; readonly reason: string };
+}
+
+/** One piece of a shard's results: a blob of whole lines, in input order within its kind. */
+export interface ResultPart {
+  readonly kind: 'output' | 'error';
+  readonly blob: BlobRef;
+  readonly lines: number;
+}
+
+export interface ShardCommit {
+  readonly shardId: number;
+  readonly epoch: number;
+  /** Output parts in order, error parts in order. Their line counts must equal the journaled counts. */
+  readonly parts: readonly ResultPart[];
+  /** Failed outcomes by message. */
+  readonly errors: Readonly<Record<string, number>>;
+}
