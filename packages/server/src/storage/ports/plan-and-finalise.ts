@@ -69,8 +69,11 @@ export interface PlanInput {
     /** Null for a file uploaded without a line index. */
     readonly requests: number | null;
   }[];
-  /** Shards already inserted by an earlier attempt: plan goes on after them. */
-  readonly shardsAdded: number;
+  /**
+   * The last shard an earlier attempt inserted, by which plan goes on exactly behind it, even if a newer version would cut
+   * differently; null at first.
+   */
+  readonly lastShard: NewShard | null;
 }
 
 /** A contiguous range of requests of one input file. */
