@@ -1,0 +1,125 @@
+import type {
+  BatchJob,
+  BatchJobList,
+  CreateBatchJob,
+  DeletedBatchJob,
+  JobOrder,
+  JobStatus,
+} from '@bora/protocol/mistral-jobs';
+import type { Files } from './files.ts';
+import { allPages } from './pages.ts';
+import { outcomeOf } from './outcome.ts';
+import type { JsonObject, RequestOutcome } from './outcome.ts';
+import { mergedResultLines } from './result-lines.ts';
+import type { RawResultLine } from './result-lines.ts';
+import type { Transport } from './transport.ts';
+import { waitUntilComplete } from './wait.ts';
+import type { WaitClock, WaitOptions } from './wait.ts';
+
+/** All that are given must match. */
+export interface JobFilter {
+  readonly model?: string;
+  readonly agent_id?: string;
+  /** Every pair must be equal. Keys that are names of parameters (`page`, `status`, …) cannot be asked for. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** That moment or later. */
+  readonly created_after?: Date | string;
+  readonly created_by_me?: boolean;
+  /** Any of these. */
+  readonly status?: readonly JobStatus[];
+  /** Default `-created`: newest first. */
+  readonly order_by?: JobOrder;
+  /** 1..1000, default 100. */
+  readonly page_size?: number;
+}
+
+export interface JobListOptions extends JobFilter {
+  /** Zero-based, default 0. */
+  readonly page?: number;
+}
+
+/** `/v1/batch/jobs`. Every method throws `BoraError`. */
+export class Jobs {
+  readonly #transport: Transport;
+  readonly #files: Files;
+  readonly #clock: WaitClock;
+
+  constructor(transport: Transport, files: Files, clock: WaitClock) {
+    this.#transport = transport;
+    this.#files = files;
+    this.#clock = clock;
+  }
+
+  /**
+   * Creates a job over `input_files` (ids, in the order of their requests) or up to 10,000 inline `requests`. When it resolves the job is
+   * durable. It is not repeated by itself after a broken connection: the job may exist.
+   */
+  create(job: CreateBatchJob, signal?: AbortSignal): Promise<BatchJob> {
+    return this.#transport.json({
+      method: 'POST',
+      path: '/v1/batch/jobs',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(job),
+      signal,
+    });
+  }
+
+  /** `inline`: whether to show `outputs` once the job ended; absent = if the job was made from inline requests. */
+  get(id: string, options: { inline?: boolean } = {}, signal?: AbortSignal): Promise<BatchJob> {
+    return this.#transport.json({ method: 'GET', path: jobPath(id), query: { ...options }, signal });
+  }
+
+  /** One page. */
+  list(options: JobListOptions = {}, signal?: AbortSignal): Promise<BatchJobList> {
+    const { metadata, ...named } = options;
+    // Mistral's API takes each metadata pair as a parameter of its own.
+    const query = { ...metadata, ...named };
+    return this.#transport.json({ method: 'GET', path: '/v1/batch/jobs', query, signal });
+  }
+
+  /** Every job that matches, fetched page by page. */
+  listAll(filter: JobFilter = {}, signal?: AbortSignal): AsyncGenerator<BatchJob, void, undefined> {
+    const page_size = filter.page_size ?? 100;
+    return allPages(page_size, (page) => this.list({ ...filter, page, page_size }, signal));
+  }
+
+  /** Stops a job. What is in flight may still finish; results that are there stay. An ended job is left as it is. */
+  cancel(id: string, signal?: AbortSignal): Promise<BatchJob> {
+    return this.#transport.json({ method: 'POST', path: `${jobPath(id)}/cancel`, signal });
+  }
+
+  /** Removes a job, cancelling it first if it still runs. Its files stay. */
+  delete(id: string, signal?: AbortSignal): Promise<DeletedBatchJob> {
+    return this.#transport.json({ method: 'DELETE', path: jobPath(id), signal });
+  }
+
+  /**
+   * Asks until the job has ended and answers it. Lost connections, 408, 429 and 5xx are waited out; so is a 404 in the first moments,
+   * which Mistral's own service gives shortly after a create.
+   * @throws WaitTimeout after `timeoutMs`; the signal's reason if it aborts; BoraError for anything else that is refused.
+   */
+  waitUntilComplete(id: string, options: WaitOptions = {}): Promise<BatchJob> {
+    return waitUntilComplete(() => this.get(id, {}, options.signal), options, this.#clock);
+  }
+
+  /**
+   * What became of each request of an ended job, succeeded and failed ones together, in input order, one line in memory at a time. A job
+   * that was cancelled or ran out of time has no outcome for requests that never completed.
+   * `Body` is the shape you expect of a succeeded answer; it is not checked.
+   */
+  async *results<Body = JsonObject>(
+    job: BatchJob,
+    signal?: AbortSignal,
+  ): AsyncGenerator<RequestOutcome<Body>, void, undefined> {
+    for await (const line of this.resultLines(job, signal)) yield outcomeOf<Body>(line);
+  }
+
+  /** The lines of both result files in input order, byte for byte as the server holds them. */
+  resultLines(job: BatchJob, signal?: AbortSignal): AsyncGenerator<RawResultLine, void, undefined> {
+    return mergedResultLines(job, (fileId) => this.#files.content(fileId, signal));
+  }
+}
+
+function jobPath(id: string): string {
+  return `/v1/batch/jobs/${encodeURIComponent(id)}`;
+}

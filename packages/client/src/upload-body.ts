@@ -1,0 +1,110 @@
+import type * as fs from 'node:fs';
+
+/** Where the bytes of an upload come from. `path` works in Node only. */
+export type UploadSource =
+  | { readonly path: string }
+  | Blob
+  | Uint8Array
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array>;
+
+export interface UploadBody {
+  readonly body: NonNullable<RequestInit['body']>;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * A multipart body for the source, in constant memory in Node: a path becomes a Blob that reads the file as it is sent, a stream is
+ * passed on as it comes. Browsers cannot send streams over HTTP/1.1, so there a stream is first gathered into a Blob.
+ * @throws Error if a path is given outside Node, or as `node:fs` does for a file that cannot be read.
+ */
+export async function uploadBody(
+  source: UploadSource,
+  filename: string | undefined,
+  fields: Readonly<Record<string, string>>,
+): Promise<UploadBody> {
+  if (source instanceof Blob || source instanceof Uint8Array || 'path' in source) {
+    const blob = await blobOf(source);
+    return formBody(blob, filename ?? nameOf(source), fields);
+  }
+  const name = filename ?? 'upload.jsonl';
+  if (nodeFs() === undefined) return formBody(await new Response(toStream(source)).blob(), name, fields);
+  return streamBody(source, name, fields);
+}
+
+async function blobOf(source: Blob | Uint8Array | { readonly path: string }): Promise<Blob> {
+  if (source instanceof Blob) return source;
+  if (source instanceof Uint8Array) return new Blob([source]);
+  const node = nodeFs();
+  if (node === undefined)
+    throw new Error(
+      `Cannot upload from the path ${source.path}: paths work in Node only. Give a Blob or a File.`,
+    );
+  return node.openAsBlob(source.path);
+}
+
+function nameOf(source: Blob | Uint8Array | { readonly path: string }): string {
+  if ('path' in source) return source.path.split(/[/\\]/).at(-1) ?? source.path;
+  return source instanceof File ? source.name : 'upload.jsonl';
+}
+
+function formBody(blob: Blob, filename: string, fields: Readonly<Record<string, string>>): UploadBody {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  form.append('file', blob, filename);
+  return { body: form, headers: {} };
+}
+
+function streamBody(
+  source: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>,
+  filename: string,
+  fields: Readonly<Record<string, string>>,
+): UploadBody {
+  const boundary = `bora-${crypto.randomUUID()}`;
+  return {
+    body: toStream(multipart(source, boundary, filename, fields)),
+    headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+  };
+}
+
+async function* multipart(
+  source: AsyncIterable<Uint8Array>,
+  boundary: string,
+  filename: string,
+  fields: Readonly<Record<string, string>>,
+): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  for (const [name, value] of Object.entries(fields))
+    yield encoder.encode(
+      `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+    );
+  const safeName = filename.replaceAll('"', '%22').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+  yield encoder.encode(
+    `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${safeName}"\r\n` +
+      'Content-Type: application/octet-stream\r\n\r\n',
+  );
+  yield* source;
+  yield encoder.encode(`\r\n--${boundary}--\r\n`);
+}
+
+function toStream(
+  source: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>,
+): ReadableStream<Uint8Array> {
+  if (source instanceof ReadableStream) return source;
+  const iterator = source[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const next = await iterator.next();
+      if (next.done) controller.close();
+      else controller.enqueue(next.value);
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+}
+
+/** `node:fs`, or undefined in a browser. Not an import, so that bundlers never see it. */
+function nodeFs(): typeof fs | undefined {
+  return typeof process === 'undefined' ? undefined : process.getBuiltinModule?.('node:fs');
+}

@@ -1,0 +1,99 @@
+import type { BatchJob, JobStatus } from '@bora/protocol/mistral-jobs';
+import { BoraError } from './bora-error.ts';
+
+/** How long a job may be unknown after the first look: Mistral's service answers 404 for some seconds after a create. */
+const APPEARS_WITHIN_MS = 15_000;
+
+/** How long the server may fail without one good answer between, if the caller names no limit: a restart takes less. */
+const UNREACHABLE_MS = 5 * 60_000;
+
+const LONGEST_PAUSE_MS = 30_000;
+
+const ENDED: Readonly<Record<JobStatus, boolean>> = {
+  QUEUED: false,
+  RUNNING: false,
+  CANCELLATION_REQUESTED: false,
+  SUCCESS: true,
+  FAILED: true,
+  TIMEOUT_EXCEEDED: true,
+  CANCELLED: true,
+};
+
+export interface WaitOptions {
+  /** Pause between two looks, default 2,000 ms. */
+  readonly intervalMs?: number;
+  /** Longest wait in all; default: none. */
+  readonly timeoutMs?: number;
+  /** How long the server may fail without one good answer between before its error is thrown; default 5 minutes. */
+  readonly unreachableMs?: number;
+  /** Called with every good answer, the last included. */
+  readonly onProgress?: (job: BatchJob) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Time, injected so that tests need not wait. */
+export interface WaitClock {
+  /** Monotonic milliseconds. */
+  elapsed(): number;
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The job had not ended when the time to wait was up. It goes on; wait again, or cancel it. */
+export class WaitTimeout extends Error {
+  override readonly name = 'WaitTimeout';
+  /** As last seen; null if the server never answered. */
+  readonly job: BatchJob | null;
+
+  constructor(timeoutMs: number, job: BatchJob | null) {
+    const seen =
+      job === null
+        ? 'it was never seen'
+        : `it is ${job.status}, ${job.completed_requests} of ${job.total_requests} requests done`;
+    super(
+      `The job did not end within ${timeoutMs} ms: ${seen}. It goes on by itself; wait again or cancel it.`,
+    );
+    this.job = job;
+  }
+}
+
+/** Whether the job has ended, well or not, and will never change again. */
+export function isComplete(job: Pick<BatchJob, 'status'>): boolean {
+  return ENDED[job.status];
+}
+
+/** See `Jobs.waitUntilComplete`. */
+export async function waitUntilComplete(
+  look: () => Promise<BatchJob>,
+  options: WaitOptions,
+  clock: WaitClock,
+): Promise<BatchJob> {
+  const { intervalMs = 2_000, timeoutMs = Infinity, unreachableMs = UNREACHABLE_MS, signal } = options;
+  const begin = clock.elapsed();
+  let lastAnswer = begin;
+  let failures = 0;
+  let job: BatchJob | null = null;
+  for (;;) {
+    signal?.throwIfAborted();
+    let pause = intervalMs;
+    try {
+      job = await look();
+      options.onProgress?.(job);
+      if (isComplete(job)) return job;
+      lastAnswer = clock.elapsed();
+      failures = 0;
+    } catch (error) {
+      if (!(error instanceof BoraError)) throw error;
+      const grace = error.status === 404 && job === null ? APPEARS_WITHIN_MS : unreachableMs;
+      const tolerated = error.transient || (error.status === 404 && job === null);
+      if (!tolerated || clock.elapsed() - lastAnswer >= grace) throw error;
+      failures += 1;
+      pause = Math.min(
+        Math.max(error.retryAfterMs ?? 0, intervalMs * 2 ** Math.min(failures - 1, 16)),
+        LONGEST_PAUSE_MS,
+      );
+    }
+    const left = begin + timeoutMs - clock.elapsed();
+    if (left <= 0) throw new WaitTimeout(timeoutMs, job);
+    await clock.sleep(Math.min(pause, left), signal);
+  }
+}
