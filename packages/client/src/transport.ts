@@ -14,6 +14,12 @@ export interface Call {
   readonly signal?: AbortSignal | undefined;
 }
 
+/**
+ * Says that a body is sent once and not kept. Without it fetch holds a copy of every body for a redirect: 1.2 GB of memory for an upload
+ * of 1.2 GB from a file or stream, against 0.13 to 0.18 GB with it (Node 24). `half` is what fetch demands for a body that is a stream.
+ */
+const SENT_ONCE = { redirect: 'error', window: null, duplex: 'half' } as const;
+
 /** Sends calls to one Bora and turns everything but success into a `BoraError`. */
 export class Transport {
   readonly baseUrl: string;
@@ -41,8 +47,7 @@ export class Transport {
       method: call.method,
       headers: { ...call.headers, ...(this.#apiKey ? { authorization: `Bearer ${this.#apiKey}` } : {}) },
       ...(call.signal ? { signal: call.signal } : {}),
-      // `half` is what fetch demands for a body that is a stream; for other bodies it changes nothing.
-      ...(call.body === undefined ? {} : { body: call.body, duplex: 'half' }),
+      ...(call.body === undefined ? {} : { body: call.body, ...SENT_ONCE }),
     };
     let response: Response;
     try {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -47,6 +48,23 @@ test('every kind of source is uploaded as the same multipart form', async () => 
     assert.equal(form.get('purpose'), 'batch');
     assert.equal(form.get('expiry'), '3');
   }
+});
+
+test('an upload is not kept in memory while it is sent', async () => {
+  const MiB = 2 ** 20;
+  let most = 0;
+  async function* freshBytes(): AsyncGenerator<Uint8Array> {
+    for (let sent = 0; sent < 256; sent += 1) {
+      yield Buffer.alloc(MiB, 120);
+      most = Math.max(most, process.memoryUsage().arrayBuffers);
+    }
+  }
+  await using server = await tinyServer(async (request, response) => {
+    await once(request.resume(), 'end');
+    answerJson(response, { id: 'f' });
+  });
+  await new BoraClient({ baseUrl: server.url }).files.upload(freshBytes());
+  assert.ok(most < 128 * MiB, `${most} bytes were held at once`);
 });
 
 async function* asyncChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
