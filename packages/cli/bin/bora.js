@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+// Plain JavaScript for any Node: Bora itself needs 22.19 or newer, which npm may have installed beside it.
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const NEEDED = [22, 19];
+const PACKAGED_NODE = `node-linux-${process.arch}`;
+const main = join(dirname(fileURLToPath(import.meta.url)), '..', 'src', 'main.ts');
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) await import(main);
+else runWith(packagedNode());
+
+/** @returns {string | null} */
+function packagedNode() {
+  try {
+    const manifest = createRequire(import.meta.url).resolve(`${PACKAGED_NODE}/package.json`);
+    return join(dirname(manifest), 'bin', 'node');
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string | null} node */
+function runWith(node) {
+  if (node === null) {
+    console.error(
+      `error: Bora needs Node ${NEEDED.join('.')} or newer, and this is Node ${process.versions.node}.\n` +
+        `  The npm package ${PACKAGED_NODE} would bring one, but it is not installed.\n` +
+        `  Install Node 24, or run: npm install ${PACKAGED_NODE}@24`,
+    );
+    process.exitCode = 1;
+    return;
+  }
+  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // The terminal sends Ctrl-C to both; the child decides what it means. Other signals reach only this process.
+  process.on('SIGINT', () => {});
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    console.error(`error: Could not start ${node}: ${error.message}`);
+    process.exitCode = 1;
+  });
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? (signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : 1);
+  });
+}

@@ -1,0 +1,56 @@
+import { BoraError } from '@bora/client/bora-error';
+import { CliError } from './cli-error.ts';
+import { EXIT } from './exit-codes.ts';
+import type { ExitCode } from './exit-codes.ts';
+
+/**
+ * Where a command's words go. Without `--json` the result is text on stdout and everything said on the way goes to stderr. With `--json`
+ * stdout holds JSON only, one object a line, errors included, and nothing is said on the way.
+ */
+export class Output {
+  readonly json: boolean;
+
+  constructor(json: boolean) {
+    this.json = json;
+  }
+
+  /** Said on the way. */
+  say(text: string): void {
+    if (!this.json) process.stderr.write(`${text}\n`);
+  }
+
+  /** The result, in either form. */
+  result(object: object, text: string): void {
+    process.stdout.write(`${this.json ? JSON.stringify(object) : text}\n`);
+  }
+
+  /** Reports a failure as *what happened, why, what to do*; answers the exit code. */
+  error(error: unknown): ExitCode {
+    const explained = explain(error);
+    if (this.json) {
+      const { message, why, whatToDo, exitCode } = explained;
+      const code = error instanceof BoraError ? error.code : null;
+      process.stdout.write(`${JSON.stringify({ error: { message, why, whatToDo, code, exitCode } })}\n`);
+    } else {
+      const details = [explained.why, explained.whatToDo].filter((part) => part !== undefined);
+      process.stderr.write(`error: ${explained.message}\n${details.map((part) => `  ${part}\n`).join('')}`);
+    }
+    return explained.exitCode;
+  }
+}
+
+function explain(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  if (error instanceof BoraError) {
+    const exitCode =
+      error.status === null
+        ? EXIT.unreachable
+        : error.status >= 400 && error.status < 500
+          ? EXIT.usage
+          : EXIT.failure;
+    const request = error.requestId === null ? undefined : `Request id ${error.requestId}.`;
+    return new CliError(error.message, { exitCode, ...(request ? { why: request } : {}) });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new CliError(message, { exitCode: EXIT.failure }, { cause: error });
+}

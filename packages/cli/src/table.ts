@@ -1,0 +1,33 @@
+import { clipped } from './human-text.ts';
+
+export interface Column {
+  readonly title: string;
+  /** Default `left`. */
+  readonly align?: 'left' | 'right';
+  /** Longer cells are clipped; default: none. */
+  readonly maxWidth?: number;
+}
+
+/** A plain text table: titles, a rule, rows; two spaces between columns. Line breaks in cells become spaces. */
+export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const cells = rows.map((row) =>
+    columns.map((column, index) =>
+      clipped((row[index] ?? '').replaceAll(/\s+/g, ' '), column.maxWidth ?? Infinity),
+    ),
+  );
+  const widths = columns.map((column, index) =>
+    Math.max(column.title.length, ...cells.map((row) => row[index].length)),
+  );
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, index) =>
+        columns[index].align === 'right' ? cell.padStart(widths[index]) : cell.padEnd(widths[index]),
+      )
+      .join('  ')
+      .trimEnd();
+  return [
+    line(columns.map((column) => column.title)),
+    line(widths.map((width) => '─'.repeat(width))),
+    ...cells.map(line),
+  ].join('\n');
+}
