@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { FileUpstream } from './bora-yaml.ts';
+import { readBoraYaml } from './bora-yaml.ts';
+import { ConfigError } from './config-error.ts';
+import { readOptionValue } from './option-values.ts';
+import { OPTIONS } from './options.ts';
+import type { OptionName, OptionValues } from './options.ts';
+
+/** All that Bora was told, checked. */
+export interface Config extends Omit<
+  OptionValues,
+  'config' | 'upstream' | 'upstreamApiKey' | 'upstreamMaxInFlight'
+> {
+  readonly upstreams: readonly UpstreamOptions[];
+}
+
+export interface UpstreamOptions {
+  /** Unique. */
+  readonly name: string;
+  /** Without a trailing slash and without `/v1`. */
+  readonly url: string;
+  readonly apiKey: string | null;
+  /** Null: ask `/v1/models`. */
+  readonly models: readonly string[] | null;
+  /** Null: find out. */
+  readonly maxInFlight: number | null;
+  readonly timeoutMs: number | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly weight: number;
+}
+
+export interface ConfigSources {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** By option name; absent or undefined where the flag was not given. */
+  readonly flags?: Readonly<Partial<Record<OptionName, unknown>>>;
+  /** Where relative paths and `./bora.yaml` are looked for; default: the working folder. */
+  readonly folder?: string;
+}
+
+/**
+ * Derives the configuration: a flag wins over the environment, that over `bora.yaml`, that over the default.
+ * @throws ConfigError with a sentence for each value or combination that cannot work.
+ */
+export function readConfig(sources: ConfigSources = {}): Config {
+  const { env = {}, flags = {}, folder = '.' } = sources;
+  const path = (flags.config as string | undefined) ?? env.BORA_CONFIG ?? null;
+  const file = readConfigFile(resolve(folder, path ?? 'bora.yaml'), path !== null);
+
+  const values: Record<string, unknown> = {};
+  for (const name of Object.keys(OPTIONS) as OptionName[]) {
+    const option = OPTIONS[name];
+    const fromEnv = env[option.env];
+    if (flags[name] !== undefined) values[name] = readOptionValue(name, flags[name], option.flag);
+    else if (fromEnv !== undefined && fromEnv !== '')
+      values[name] = readOptionValue(name, fromEnv, option.env);
+    else if (file.options.get(name) != null) {
+      values[name] = readOptionValue(name, file.options.get(name), `${option.env} (in bora.yaml)`);
+    } else values[name] = option.default;
+  }
+  const options = values as unknown as OptionValues;
+
+  checkCombinations(options, file.upstreams);
+  const { config: _, upstream, upstreamApiKey, upstreamMaxInFlight, ...rest } = options;
+  const upstreams =
+    upstream === null
+      ? file.upstreams.map((described) => fromFile(described, env))
+      : upstream.map((url) => fromUrl(url, upstreamApiKey, upstreamMaxInFlight));
+  checkNames(upstreams);
+  const publicUrl = rest.publicUrl === null ? null : checkUrl(rest.publicUrl, 'BORA_PUBLIC_URL');
+  return { ...rest, data: resolve(folder, rest.data), publicUrl, upstreams };
+}
+
+function readConfigFile(path: string, required: boolean): ReturnType<typeof readBoraYaml> {
+  let text = '';
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (required || (error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw new ConfigError(`The configuration file ${path} cannot be read: ${(error as Error).message}.`, {
+        cause: error,
+      });
+    }
+  }
+  return readBoraYaml(text, path);
+}
+
+function checkCombinations(options: OptionValues, described: readonly FileUpstream[]): void {
+  if (options.upstream !== null && described.length > 0) {
+    throw new ConfigError(
+      'BORA_UPSTREAM is set and bora.yaml describes upstreams too. Say it in one place: unset BORA_UPSTREAM, or remove `upstreams`.',
+    );
+  }
+  for (const name of ['upstreamApiKey', 'upstreamMaxInFlight'] as const) {
+    if (options[name] !== null && options.upstream === null) {
+      const key = name === 'upstreamApiKey' ? 'api_key_env' : 'max_in_flight';
+      throw new ConfigError(
+        `${OPTIONS[name].env} belongs to BORA_UPSTREAM, which is not set. In bora.yaml each upstream says its own \`${key}\`.`,
+      );
+    }
+  }
+  if (options.maxFileBytes !== null && options.maxFileBytes < options.maxLineBytes) {
+    throw new ConfigError(
+      `BORA_MAX_LINE_BYTES (${options.maxLineBytes}) is more than BORA_MAX_FILE_BYTES (${options.maxFileBytes}), so a line could never be that long. Lower it.`,
+    );
+  }
+}
+
+function fromUrl(url: string, apiKey: string | null, maxInFlight: number | null): UpstreamOptions {
+  const base = checkUrl(url, 'BORA_UPSTREAM');
+  return {
+    name: nameOf(base),
+    url: base,
+    apiKey,
+    models: null,
+    maxInFlight,
+    timeoutMs: null,
+    headers: {},
+    weight: 1,
+  };
+}
+
+function fromFile(described: FileUpstream, env: NonNullable<ConfigSources['env']>): UpstreamOptions {
+  const url = checkUrl(described.url, 'bora.yaml, an upstream: url');
+  const name = described.name ?? nameOf(url);
+  const keyVariable = described.api_key_env;
+  const apiKey = keyVariable === undefined ? null : (env[keyVariable] ?? '');
+  if (apiKey === '') {
+    throw new ConfigError(
+      `Upstream ${name} takes its key from the environment variable ${keyVariable}, which is not set. Set it, or remove api_key_env.`,
+    );
+  }
+  return {
+    name,
+    url,
+    apiKey,
+    models: described.models ?? null,
+    maxInFlight: described.max_in_flight ?? null,
+    timeoutMs: described.timeout_seconds === undefined ? null : described.timeout_seconds * 1000,
+    headers: described.headers ?? {},
+    weight: described.weight ?? 1,
+  };
+}
+
+/** Servers are known by their base; people paste it with `/v1` as often as without, so both mean the same. */
+function checkUrl(text: string, writtenAs: string): string {
+  const url = URL.parse(text);
+  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '') {
+    throw new ConfigError(
+      `${writtenAs} is ${JSON.stringify(text)}; it must be a URL such as http://host:8000.`,
+    );
+  }
+  return url.href.replace(/\/+$/, '').replace(/\/v1$/, '');
+}
+
+function nameOf(url: string): string {
+  const { host, pathname } = new URL(url);
+  return pathname === '/' ? host : `${host}${pathname}`;
+}
+
+function checkNames(upstreams: readonly UpstreamOptions[]): void {
+  const names = new Set<string>();
+  for (const { name } of upstreams) {
+    if (names.has(name)) {
+      throw new ConfigError(
+        `Two upstreams are called ${name}. Remove one, or give each a \`name\` in bora.yaml.`,
+      );
+    }
+    names.add(name);
+  }
+}
