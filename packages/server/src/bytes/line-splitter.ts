@@ -73,7 +73,8 @@ export class LineSplitter {
       this.#held = [];
       this.#heldBytes = 0;
     } else {
-      this.#held.push(rest.slice());
+      // Not slice(), which on a Buffer makes a view.
+      this.#held.push(new Uint8Array(rest));
       this.#heldBytes += rest.length;
     }
   }
