@@ -63,6 +63,8 @@ export interface PlanInput {
   readonly batchId: string;
   readonly endpoint: string;
   readonly model: string | null;
+  /** As given at creation. */
+  readonly routes: readonly string[] | null;
   readonly inputs: readonly {
     readonly fileId: string;
     readonly bytes: number;

@@ -1,0 +1,181 @@
+import type { BlobRef } from '../storage/ports/blobs.ts';
+import type { Journal, JournalIndexRow, Outcome, ShardLease } from '../storage/ports/journal.ts';
+import type { ResultPart } from '../storage/ports/shard-queue.ts';
+import type { ByteBudget } from './byte-budget.ts';
+
+/** One pass holds at most this much of a shard's lines in memory. */
+const PASS_BYTES = 8 * 1024 * 1024;
+const NOTHING = new Uint8Array();
+
+/** Where the lines of one kind go; see files/write-blob.ts. */
+export interface LineOutput {
+  write(chunk: Uint8Array): Promise<void>;
+  finish(): Promise<BlobRef | null>;
+  abandon(): Promise<void>;
+}
+
+export interface AssembledResults {
+  readonly parts: ResultPart[];
+  readonly errors: Record<string, number>;
+}
+
+interface Entry {
+  readonly outcome: Outcome;
+  readonly row: JournalIndexRow;
+  /** Of its line within the row's bytes. */
+  readonly offset: number;
+}
+
+/**
+ * Writes the journaled lines of a shard in input order: output and error lines each to blobs of their own. Offsets are
+ * read first, then bytes, in as many passes as it takes to stay within `budget`. A line that already lies in a
+ * blob of its own becomes a part as it is; nothing is copied. Null if the lease is gone: nothing was written then.
+ */
+export async function assembleResults(
+  journal: Journal,
+  lease: ShardLease,
+  budget: ByteBudget,
+  openOutput: () => LineOutput,
+): Promise<AssembledResults | null> {
+  const index = await journal.readJournalIndex(lease);
+  if (index === null) return null;
+  const entries = inInputOrder(index);
+
+  const kinds = {
+    succeeded: new PartsWriter('output', openOutput),
+    failed: new PartsWriter('error', openOutput),
+  };
+  const errors: Record<string, number> = {};
+  try {
+    for (const pass of passesOf(entries)) {
+      using _held = await budget.take(2 * pass.bytes);
+      const lines = await readLines(journal, lease, pass.entries);
+      if (lines === null) {
+        await abandonAll(kinds);
+        return null;
+      }
+      for (const [place, { outcome }] of pass.entries.entries()) {
+        if (outcome.error !== null) errors[outcome.error] = (errors[outcome.error] ?? 0) + 1;
+        await kinds[outcome.kind].add(outcome, lines[place]!);
+      }
+    }
+    return { parts: [...(await kinds.succeeded.finish()), ...(await kinds.failed.finish())], errors };
+  } catch (error) {
+    await abandonAll(kinds);
+    throw error;
+  }
+}
+
+/** Sorts by ordinal. The first outcome of an ordinal wins, in the order (epoch, sequence) in which the index comes. */
+function inInputOrder(index: readonly JournalIndexRow[]): Entry[] {
+  const byOrdinal = new Map<number, Entry>();
+  for (const row of index) {
+    let offset = 0;
+    for (const outcome of row.outcomes) {
+      if (!byOrdinal.has(outcome.ordinal)) byOrdinal.set(outcome.ordinal, { outcome, row, offset });
+      offset += outcome.length;
+    }
+  }
+  return [...byOrdinal.values()].sort((a, b) => a.outcome.ordinal - b.outcome.ordinal);
+}
+
+function* passesOf(entries: readonly Entry[]): Generator<{ entries: Entry[]; bytes: number }> {
+  let pass: { entries: Entry[]; bytes: number } = { entries: [], bytes: 0 };
+  for (const entry of entries) {
+    if (pass.entries.length > 0 && pass.bytes + entry.outcome.length > PASS_BYTES) {
+      yield pass;
+      pass = { entries: [], bytes: 0 };
+    }
+    pass.entries.push(entry);
+    pass.bytes += entry.outcome.length;
+  }
+  if (pass.entries.length > 0) yield pass;
+}
+
+/** The lines of a pass, in its order. Rows are read a few at a time and only the pass's lines of them are kept. */
+async function readLines(
+  journal: Journal,
+  lease: ShardLease,
+  entries: readonly Entry[],
+): Promise<Uint8Array[] | null> {
+  const lines = entries.map(() => NOTHING);
+  const placesByRow = new Map<JournalIndexRow, number[]>();
+  entries.forEach(({ outcome, row }, place) => {
+    if (outcome.length === 0) return;
+    const places = placesByRow.get(row);
+    if (places === undefined) placesByRow.set(row, [place]);
+    else places.push(place);
+  });
+  for (const rows of pagesOf([...placesByRow.keys()])) {
+    const read = await journal.readJournalBytes(lease, rows);
+    if (read === null) return null;
+    rows.forEach((row, at) => {
+      for (const place of placesByRow.get(row)!) {
+        const { offset, outcome } = entries[place]!;
+        lines[place] = read[at]!.slice(offset, offset + outcome.length);
+      }
+    });
+  }
+  return lines;
+}
+
+function* pagesOf(rows: readonly JournalIndexRow[]): Generator<JournalIndexRow[]> {
+  let page: JournalIndexRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (page.length > 0 && bytes + row.length > PASS_BYTES) {
+      yield page;
+      page = [];
+      bytes = 0;
+    }
+    page.push(row);
+    bytes += row.length;
+  }
+  if (page.length > 0) yield page;
+}
+
+/** Collects the lines of one kind into parts: runs of small lines in one blob, a large line as its own. */
+class PartsWriter {
+  readonly #kind: ResultPart['kind'];
+  readonly #openOutput: () => LineOutput;
+  readonly #parts: ResultPart[] = [];
+  #output: LineOutput | null = null;
+  #lines = 0;
+
+  constructor(kind: ResultPart['kind'], openOutput: () => LineOutput) {
+    this.#kind = kind;
+    this.#openOutput = openOutput;
+  }
+
+  async add(outcome: Outcome, line: Uint8Array): Promise<void> {
+    if (outcome.blob !== null) {
+      await this.#close();
+      this.#parts.push({ kind: this.#kind, blob: outcome.blob, lines: 1 });
+      return;
+    }
+    this.#output ??= this.#openOutput();
+    await this.#output.write(line);
+    this.#lines += 1;
+  }
+
+  async finish(): Promise<ResultPart[]> {
+    await this.#close();
+    return this.#parts;
+  }
+
+  async abandon(): Promise<void> {
+    await this.#output?.abandon();
+  }
+
+  async #close(): Promise<void> {
+    const blob = await this.#output?.finish();
+    if (blob) this.#parts.push({ kind: this.#kind, blob, lines: this.#lines });
+    this.#output = null;
+    this.#lines = 0;
+  }
+}
+
+async function abandonAll(kinds: Record<Outcome['kind'], PartsWriter>): Promise<void> {
+  await kinds.succeeded.abandon();
+  await kinds.failed.abandon();
+}

@@ -1,0 +1,124 @@
+import type { BlobStore } from '../storage/ports/blobs.ts';
+import type { Database } from '../storage/ports/database.ts';
+import type { ShardLease } from '../storage/ports/journal.ts';
+import type { ShardCommit } from '../storage/ports/shard-queue.ts';
+import type { BlobNamePool } from '../files/blob-names.ts';
+import { BlobOutput } from '../files/write-blob.ts';
+import type { Log } from '../observe/log.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { ReachStopPoint } from '../observe/stop-points.ts';
+import { assembleResults } from './assemble-results.ts';
+import { ByteBudget } from './byte-budget.ts';
+
+/** Bytes that all commits together hold in memory. */
+const COMMIT_BUDGET_BYTES = 64 * 1024 * 1024;
+/** Shards assembled at once: enough to overlap fsyncs, few enough to stay behind dispatch. */
+const ASSEMBLING_AT_ONCE = 4;
+const RETRY_MS = 1_000;
+
+export interface CommitDependencies {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly names: BlobNamePool;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly reachStopPoint: ReachStopPoint;
+}
+
+/**
+ * Commits shards: journal → result blobs in input order → one transaction. Commits that are ready together share
+ * a transaction. A commit is retried until it is `committed` or `fenced`: after an error of unknown outcome the same
+ * parts are offered again, and the database answers `committed` if they are already there.
+ */
+export class CommitQueue {
+  readonly #deps: CommitDependencies;
+  readonly #budget = new ByteBudget(COMMIT_BUDGET_BYTES);
+  readonly #assembling = new Set<Promise<void>>();
+  readonly #waiting: (() => void)[] = [];
+  #ready: { commit: ShardCommit; settle: (result: 'committed' | 'fenced') => void }[] = [];
+  #writing = false;
+
+  constructor(deps: CommitDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Commits with what the journal holds. Rejects only when `signal` aborts (the session is lost or stopping). */
+  async commit(lease: ShardLease, signal: AbortSignal): Promise<'committed' | 'fenced'> {
+    while (this.#assembling.size >= ASSEMBLING_AT_ONCE) {
+      await new Promise<void>((wake) => this.#waiting.push(wake));
+    }
+    const { promise: assembled, resolve: free } = Promise.withResolvers<void>();
+    this.#assembling.add(assembled);
+    let commit: ShardCommit | null;
+    try {
+      commit = await this.#assemble(lease, signal);
+    } finally {
+      this.#assembling.delete(assembled);
+      free();
+      this.#waiting.shift()?.();
+    }
+    if (commit === null) return 'fenced';
+    return this.#write(lease.session, commit, signal);
+  }
+
+  async #assemble(lease: ShardLease, signal: AbortSignal): Promise<ShardCommit | null> {
+    const { database, blobs, names, clock, log, reachStopPoint } = this.#deps;
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        await reachStopPoint('commit.before-blobs');
+        const results = await assembleResults(
+          database,
+          lease,
+          this.#budget,
+          () => new BlobOutput({ blobs, names }),
+        );
+        await reachStopPoint('commit.after-blobs');
+        return results && { shardId: lease.shardId, epoch: lease.epoch, ...results };
+      } catch (error) {
+        log.warn(
+          { shard: lease.shardId, err: error },
+          'results of a shard could not be written; trying again',
+        );
+        await clock.sleep(RETRY_MS, signal);
+      }
+    }
+  }
+
+  #write(session: string, commit: ShardCommit, signal: AbortSignal): Promise<'committed' | 'fenced'> {
+    const { promise, resolve, reject } = Promise.withResolvers<'committed' | 'fenced'>();
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    this.#ready.push({ commit, settle: resolve });
+    if (!this.#writing) void this.#drainReady(session, signal);
+    return promise;
+  }
+
+  async #drainReady(session: string, signal: AbortSignal): Promise<void> {
+    const { database, names, clock, log } = this.#deps;
+    this.#writing = true;
+    while (this.#ready.length > 0 && !signal.aborted) {
+      const group = this.#ready;
+      this.#ready = [];
+      try {
+        const results = await database.commitShards(
+          session,
+          group.map(({ commit }) => commit),
+        );
+        for (const [place, { commit, settle }] of group.entries()) {
+          if (results[place] === 'fenced') await names.release(blobNamesOf(commit));
+          settle(results[place]!);
+        }
+      } catch (error) {
+        log.warn({ err: error }, 'shards could not be committed; trying again');
+        this.#ready = [...group, ...this.#ready];
+        await clock.sleep(RETRY_MS, signal).catch(() => undefined);
+      }
+    }
+    this.#writing = false;
+  }
+}
+
+/** Names written for this commit; parts taken over from the journal belong to the journal row. */
+function blobNamesOf(commit: ShardCommit): string[] {
+  return commit.parts.flatMap(({ blob }) => (blob.kind === 'object' ? [blob.name] : []));
+}

@@ -1,0 +1,93 @@
+import type { BlobStore } from '../storage/ports/blobs.ts';
+import { BlobMissingError } from '../storage/ports/blobs.ts';
+import type { Database } from '../storage/ports/database.ts';
+import type { NewShard, PlanInput, TaskLease } from '../storage/ports/plan-and-finalise.ts';
+import { routeOf } from '../storage/ports/batch-records.ts';
+import type { ReachStopPoint } from '../observe/stop-points.ts';
+import { readFileRange } from '../files/content.ts';
+import { decodeCuts, LineIndexer } from '../files/line-index.ts';
+import { readBlob } from '../files/read-blob.ts';
+import { cutShards, requestsPerShard, type CutGroup } from './shard-cuts.ts';
+
+/** Shards inserted by one transaction: about 100 KiB of rows. */
+const SHARDS_PER_PAGE = 500;
+
+export interface PlanDependencies {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly reachStopPoint: ReachStopPoint;
+}
+
+/**
+ * Plans a batch: cuts its inputs into shards from their line indexes, without reading the files. Only a file
+ * uploaded without an index is read, once. Killed at any point, the next attempt goes on behind the last shard.
+ */
+export async function planBatch(
+  deps: PlanDependencies,
+  lease: TaskLease,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { database, reachStopPoint } = deps;
+  const input = await database.readPlanInput(lease);
+  if (input === null) return;
+
+  let groups: CutGroup[][];
+  try {
+    groups = await readAllGroups(deps, input, signal);
+  } catch (error) {
+    if (!(error instanceof BlobMissingError)) throw error;
+    await database.failBatch(lease, `An input file cannot be read any more. ${error.message}`);
+    return;
+  }
+
+  const total = groups.flat().reduce((sum, group) => sum + group.requests, 0);
+  const shards = cutShards(groups, requestsPerShard(total), input.lastShard);
+  for (const page of pagesOf(shards)) {
+    signal?.throwIfAborted();
+    if (!(await database.addShards(lease, page))) return;
+    await reachStopPoint('plan.shards-added');
+  }
+  await database.finishPlan(lease, {
+    totalRequests: total,
+    routes: input.model === null ? input.routes : [routeOf(input.endpoint, input.model)],
+  });
+}
+
+async function readAllGroups(
+  deps: PlanDependencies,
+  input: PlanInput,
+  signal?: AbortSignal,
+): Promise<CutGroup[][]> {
+  const groups: CutGroup[][] = [];
+  for (const file of input.inputs) {
+    const cuts = await deps.database.readCuts(file.fileId);
+    groups.push(
+      cuts === null
+        ? await indexNow(deps, file, signal)
+        : [...decodeCuts(await readBlob(deps.blobs, cuts, signal))],
+    );
+  }
+  return groups;
+}
+
+async function indexNow(
+  deps: PlanDependencies,
+  file: PlanInput['inputs'][number],
+  signal?: AbortSignal,
+): Promise<CutGroup[]> {
+  const indexer = new LineIndexer();
+  for await (const chunk of readFileRange(deps, file.fileId, 0, file.bytes, signal)) indexer.push(chunk);
+  return [...decodeCuts(indexer.finish().cuts)];
+}
+
+function* pagesOf(shards: Iterable<NewShard>): Generator<NewShard[]> {
+  let page: NewShard[] = [];
+  for (const shard of shards) {
+    page.push(shard);
+    if (page.length === SHARDS_PER_PAGE) {
+      yield page;
+      page = [];
+    }
+  }
+  if (page.length > 0) yield page;
+}

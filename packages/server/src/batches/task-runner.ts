@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import type { Task } from '../storage/ports/plan-and-finalise.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Log } from '../observe/log.ts';
+import { planBatch, type PlanDependencies } from './plan.ts';
+
+const POLL_MS = 1_000;
+/** A purge that must wait for a running batch looks again after a minute: nothing hurries it. */
+const IN_USE_DELAY_MS = 60_000;
+const RETRY_DELAY_MS = 5_000;
+/** Rows that one purge transaction removes; keeps the database free for journals in between. */
+const PURGE_PAGE = 200;
+
+export interface TaskRunnerDependencies extends PlanDependencies {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Runs tasks: plan, finalise, purge. One at a time is enough, since each is either short (a transaction) or paged.
+ * A task that fails is given back and tried again; one whose runner dies is claimed by the next.
+ */
+export class TaskRunner {
+  readonly #deps: TaskRunnerDependencies;
+  #wake: () => void = () => {};
+
+  constructor(deps: TaskRunnerDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Runs until `signal` aborts. */
+  async run(session: string, signal: AbortSignal): Promise<void> {
+    const { database, clock, log } = this.#deps;
+    const unsubscribe = database.onHint(() => this.#wake());
+    try {
+      while (!signal.aborted) {
+        const hint = new Promise<void>((resolve) => (this.#wake = resolve));
+        try {
+          while (await this.runOne(session, signal));
+        } catch (error) {
+          if (!signal.aborted) log.error({ err: error }, 'tasks could not be read; trying again');
+        }
+        await Promise.race([hint, clock.sleep(POLL_MS, signal)]).catch(() => undefined);
+      }
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  /** Claims and runs one task. False if there was none. */
+  async runOne(session: string, signal?: AbortSignal): Promise<boolean> {
+    const { database, log } = this.#deps;
+    const task = await database.claimTask(session);
+    if (task === null) return false;
+    try {
+      await this.#perform(task, signal);
+    } catch (error) {
+      if (!signal?.aborted) {
+        log.error({ task: task.kind, subject: task.subjectId, err: error }, 'a task failed; trying again');
+      }
+      await database.returnTask(task, signal?.aborted ? 0 : RETRY_DELAY_MS);
+    }
+    return true;
+  }
+
+  async #perform(task: Task, signal?: AbortSignal): Promise<void> {
+    const { database, reachStopPoint } = this.#deps;
+    switch (task.kind) {
+      case 'plan':
+        return planBatch(this.#deps, task, signal);
+      case 'finalise':
+        await reachStopPoint('finalise.claimed');
+        await database.finalise(task, {
+          outputFileId: randomUUID(),
+          errorFileId: randomUUID(),
+          outputFilename: `${task.subjectId}_output.jsonl`,
+          errorFilename: `${task.subjectId}_error.jsonl`,
+        });
+        return;
+      case 'purge-batch':
+      case 'purge-file':
+        await reachStopPoint('delete.hidden');
+        return this.#purge(task, signal);
+    }
+  }
+
+  async #purge(task: Task, signal?: AbortSignal): Promise<void> {
+    const { database, reachStopPoint } = this.#deps;
+    for (;;) {
+      signal?.throwIfAborted();
+      const progress = await database.purge(task, PURGE_PAGE);
+      if (progress === 'in-use') return database.returnTask(task, IN_USE_DELAY_MS);
+      if (progress === 'lost') return;
+      if (progress === 'done') {
+        await reachStopPoint('delete.purged');
+        return;
+      }
+    }
+  }
+}

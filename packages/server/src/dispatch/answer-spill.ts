@@ -1,0 +1,57 @@
+import type { BlobNamePool } from '../files/blob-names.ts';
+import type { BlobRef, BlobStore, BlobWriter } from '../storage/ports/blobs.ts';
+import { resultLineAround } from '../batches/result-line.ts';
+import type { AnswerSpill } from '../upstreams/upstreams.ts';
+import type { Request } from './request.ts';
+
+/**
+ * A large answer on its way to a blob of its own: the whole result line, written around the answer as it arrives, so the
+ * blob can become a part of the result file without being copied.
+ */
+export class SpilledLine implements AnswerSpill {
+  readonly #writer: BlobWriter;
+  readonly #name: string;
+  readonly #names: BlobNamePool;
+  readonly #tail: Uint8Array;
+  #blob: BlobRef | null = null;
+
+  private constructor(writer: BlobWriter, name: string, names: BlobNamePool, tail: Uint8Array) {
+    this.#writer = writer;
+    this.#name = name;
+    this.#names = names;
+    this.#tail = tail;
+  }
+
+  static async open(
+    request: Request,
+    status: number,
+    { blobs, names }: { blobs: BlobStore; names: BlobNamePool },
+  ): Promise<SpilledLine> {
+    const { batch, fileId } = request.shard.work;
+    const { head, tail } = resultLineAround(batch, fileId, request, status);
+    const name = await names.take();
+    const spill = new SpilledLine(await blobs.create(name), name, names, tail);
+    await spill.write(head);
+    return spill;
+  }
+
+  /** The finished line; null before `finish`. */
+  get blob(): BlobRef | null {
+    return this.#blob;
+  }
+
+  write(chunk: Uint8Array): Promise<void> {
+    return this.#writer.write(chunk);
+  }
+
+  async finish(): Promise<void> {
+    await this.#writer.write(this.#tail);
+    const { name, length, checksum } = await this.#writer.finish();
+    this.#blob = { kind: 'object', name, offset: 0, length, checksum };
+  }
+
+  async abandon(): Promise<void> {
+    await this.#writer.abandon();
+    await this.#names.release([this.#name]);
+  }
+}

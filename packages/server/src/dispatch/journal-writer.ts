@@ -1,0 +1,138 @@
+import type { Journal, JournalRow, Outcome } from '../storage/ports/journal.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Log } from '../observe/log.ts';
+import type { OpenShard } from './open-shard.ts';
+
+/** A row is not made larger than this, so that reading some of a shard's lines need not read all of them. */
+const ROW_BYTES = 1024 * 1024;
+/** With this much waiting a flush does not wait for company. */
+const FLUSH_BYTES = 256 * 1024;
+const RETRY_MS = 500;
+
+export interface JournalWriterOptions {
+  readonly journal: Journal;
+  readonly session: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly delayMs: number;
+  /** Called after each flush for each shard that had rows in it. */
+  readonly onSettled: (shard: OpenShard, result: 'accepted' | 'fenced') => void;
+  /** Gives up when it aborts: the session is over, and what is not durable will be sent again by another. */
+  readonly ended: AbortSignal;
+}
+
+/**
+ * Gathers outcomes and journals them, those of all shards in one transaction, one transaction at a time: while one is being
+ * written, the next one's company arrives.
+ *
+ * Invariant: rows keep their (shard, epoch, sequence) until the database has answered. After an error of unknown outcome the
+ * very same rows are offered again, so an outcome is counted once however often the transaction is repeated.
+ */
+export class JournalWriter {
+  readonly #options: JournalWriterOptions;
+  readonly #pending = new Map<OpenShard, { outcomes: Outcome[]; lines: Uint8Array[] }>();
+  #pendingBytes = 0;
+  /** Outcomes added and not yet durable. */
+  #unjournaled = 0;
+  #flushing: Promise<void> | null = null;
+  #cancelTimer: (() => void) | null = null;
+
+  constructor(options: JournalWriterOptions) {
+    this.#options = options;
+  }
+
+  get unjournaled(): number {
+    return this.#unjournaled;
+  }
+
+  /** Takes an outcome with its line (empty if it lies in a blob). It counts once `onSettled` was told. */
+  add(shard: OpenShard, outcome: Outcome, line: Uint8Array): void {
+    let pending = this.#pending.get(shard);
+    if (pending === undefined) {
+      pending = { outcomes: [], lines: [] };
+      this.#pending.set(shard, pending);
+    }
+    pending.outcomes.push(outcome);
+    pending.lines.push(line);
+    shard.unjournaled += 1;
+    this.#unjournaled += 1;
+    this.#pendingBytes += line.length;
+    this.#schedule();
+  }
+
+  /** Resolves when everything added so far is durable or fenced, or the session has ended. */
+  async flushAll(): Promise<void> {
+    while (this.#unjournaled > 0 && !this.#options.ended.aborted) {
+      this.#startFlush();
+      await this.#flushing;
+    }
+  }
+
+  #schedule(): void {
+    if (this.#flushing !== null) return;
+    if (this.#pendingBytes >= FLUSH_BYTES) {
+      this.#startFlush();
+      return;
+    }
+    this.#cancelTimer ??= this.#options.clock.after(this.#options.delayMs, () => {
+      this.#cancelTimer = null;
+      this.#startFlush();
+    });
+  }
+
+  #startFlush(): void {
+    if (this.#flushing !== null || this.#pending.size === 0) return;
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    this.#flushing = this.#flush().finally(() => {
+      this.#flushing = null;
+      if (this.#pending.size > 0) this.#schedule();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const { journal, session, clock, log, onSettled, ended } = this.#options;
+    const { rows, shards } = this.#takeRows();
+    while (!ended.aborted) {
+      try {
+        const results = await journal.appendJournal(session, rows);
+        rows.forEach((row, place) => {
+          this.#unjournaled -= row.outcomes.length;
+          shards[place]!.countJournaled(row.outcomes.length);
+          onSettled(shards[place]!, results[place]!);
+        });
+        return;
+      } catch (error) {
+        if (ended.aborted) return;
+        log.warn({ err: error }, 'outcomes could not be journaled; trying again with the same rows');
+        await clock.sleep(RETRY_MS, ended).catch(() => undefined);
+      }
+    }
+  }
+
+  #takeRows(): { rows: JournalRow[]; shards: OpenShard[] } {
+    const rows: JournalRow[] = [];
+    const shards: OpenShard[] = [];
+    for (const [shard, { outcomes, lines }] of this.#pending) {
+      for (let from = 0; from < outcomes.length;) {
+        let to = from;
+        let bytes = 0;
+        while (to < outcomes.length && (to === from || bytes + lines[to]!.length <= ROW_BYTES)) {
+          bytes += lines[to++]!.length;
+        }
+        rows.push({
+          shardId: shard.work.id,
+          epoch: shard.work.epoch,
+          sequence: shard.sequence++,
+          outcomes: outcomes.slice(from, to),
+          bytes: Buffer.concat(lines.slice(from, to), bytes),
+        });
+        shards.push(shard);
+        from = to;
+      }
+    }
+    this.#pending.clear();
+    this.#pendingBytes = 0;
+    return { rows, shards };
+  }
+}

@@ -1,0 +1,136 @@
+import type { OpenShard } from './open-shard.ts';
+import type { Request } from './request.ts';
+
+/**
+ * Requests that wait to be sent, by route. A lane is first in, first out, so shards go in the order they were claimed;
+ * a request that is tried again goes to the front when its time has come, so that a shard is not held open by it.
+ */
+export class Lanes {
+  readonly #lanes = new Map<string, Lane>();
+  /** Bytes of request bodies in all lanes, delayed ones included. */
+  bytes = 0;
+
+  add(request: Request): void {
+    this.#lane(request.route).ready.push(request);
+    this.#count(request, 1);
+  }
+
+  /** Puts a request aside until `resume` is called with it. It still counts as waiting in its lane. */
+  delay(request: Request): void {
+    this.#lane(request.route).delayed.add(request);
+    this.#count(request, 1);
+  }
+
+  /** Puts a delayed request at the front. False if its shard was dropped meanwhile. */
+  resume(request: Request): boolean {
+    const lane = this.#lane(request.route);
+    if (!lane.delayed.delete(request)) return false;
+    lane.ready.unshift(request);
+    return true;
+  }
+
+  /** The next request of a route, or null. */
+  take(route: string): Request | null {
+    const request = this.#lanes.get(route)?.ready.shift();
+    if (request === undefined) return null;
+    this.#count(request, -1);
+    return request;
+  }
+
+  /** Removes what waits of a shard. */
+  drop(shard: OpenShard): void {
+    for (const lane of this.#lanes.values()) {
+      const dropped = [...lane.ready.keep((request) => request.shard !== shard)];
+      for (const request of lane.delayed) {
+        if (request.shard !== shard) continue;
+        lane.delayed.delete(request);
+        dropped.push(request);
+      }
+      for (const request of dropped) this.#count(request, -1);
+    }
+  }
+
+  /** Routes with requests that are ready now. */
+  readyRoutes(): string[] {
+    return [...this.#lanes].flatMap(([route, lane]) => (lane.ready.length > 0 ? [route] : []));
+  }
+
+  /** Routes that anything of this shard waits for. */
+  routesOf(shard: OpenShard): string[] {
+    return [...this.#lanes].flatMap(([route, lane]) => {
+      const waits = lane.ready.some((request) => request.shard === shard);
+      return waits || [...lane.delayed].some((request) => request.shard === shard) ? [route] : [];
+    });
+  }
+
+  /** Ready and delayed requests of a route. */
+  waiting(route: string): number {
+    const lane = this.#lanes.get(route);
+    return lane === undefined ? 0 : lane.ready.length + lane.delayed.size;
+  }
+
+  /** Ready and delayed requests of all routes. */
+  waitingInAll(): number {
+    return [...this.#lanes.keys()].reduce((sum, route) => sum + this.waiting(route), 0);
+  }
+
+  #lane(route: string): Lane {
+    let lane = this.#lanes.get(route);
+    if (lane === undefined) {
+      lane = { ready: new RequestQueue(), delayed: new Set() };
+      this.#lanes.set(route, lane);
+    }
+    return lane;
+  }
+
+  #count(request: Request, by: 1 | -1): void {
+    request.shard.waiting += by;
+    this.bytes += by * request.body.length;
+  }
+}
+
+interface Lane {
+  readonly ready: RequestQueue;
+  readonly delayed: Set<Request>;
+}
+
+/** A queue whose `shift` does not move the rest: with thousands waiting, Array's would cost more than an attempt. */
+class RequestQueue {
+  #items: Request[] = [];
+  #first = 0;
+
+  get length(): number {
+    return this.#items.length - this.#first;
+  }
+
+  push(request: Request): void {
+    this.#items.push(request);
+  }
+
+  unshift(request: Request): void {
+    if (this.#first > 0) this.#items[--this.#first] = request;
+    else this.#items.unshift(request);
+  }
+
+  shift(): Request | undefined {
+    if (this.length === 0) return undefined;
+    const request = this.#items[this.#first++];
+    if (this.#first * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#first);
+      this.#first = 0;
+    }
+    return request;
+  }
+
+  some(test: (request: Request) => boolean): boolean {
+    return this.#items.some((request, place) => place >= this.#first && test(request));
+  }
+
+  /** Keeps what passes the test and answers the rest. */
+  keep(test: (request: Request) => boolean): Request[] {
+    const all = this.#items.slice(this.#first);
+    this.#items = all.filter(test);
+    this.#first = 0;
+    return all.filter((request) => !test(request));
+  }
+}

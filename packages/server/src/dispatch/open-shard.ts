@@ -1,0 +1,152 @@
+import type { Outcome, ShardLease } from '../storage/ports/journal.ts';
+import type { ClaimedShard } from '../storage/ports/shard-queue.ts';
+import { routeOf } from '../storage/ports/batch-records.ts';
+import { LineSplitter, type Line } from '../bytes/line-splitter.ts';
+import { readRequestLine } from '../bytes/request-line.ts';
+import type { Request } from './request.ts';
+
+/** A line that is never sent, and why. */
+export interface BadRequest {
+  readonly ordinal: number;
+  readonly customId: Uint8Array | null;
+  readonly message: string;
+}
+
+export interface ReadRequests {
+  readonly requests: Request[];
+  readonly bad: BadRequest[];
+}
+
+/**
+ * A shard that this worker has leased and works on. Its lines are read page by page as the lanes have room, so an open shard
+ * costs a page of memory, not its size.
+ *
+ * Life: reading and sending until every request is journaled (`isComplete`), then committed by the session run. `stop` ends it early:
+ * nothing more is read or sent, and once idle it is committed with what it has (drain).
+ */
+export class OpenShard {
+  readonly work: ClaimedShard;
+  readonly lease: ShardLease;
+  /** Requests in the lanes, in flight, and answered but not yet in the journal. */
+  waiting = 0;
+  inFlight = 0;
+  unjournaled = 0;
+  /** The next journal row's number under this epoch. */
+  sequence = 0;
+  hasUnread = true;
+  isStopped = false;
+  /** Taken out of the open shards: committing, parked, released or lost. Late events about it are ignored. */
+  isClosed = false;
+
+  readonly #aborted = new AbortController();
+  readonly #alreadyJournaled: ReadonlySet<number>;
+  readonly #splitter: LineSplitter;
+  readonly #pages: AsyncIterator<Uint8Array>;
+  #nextOrdinal: number;
+  #missing: number;
+
+  /** `journaled` are the outcomes that earlier leases left; their requests are never sent again. */
+  constructor(
+    work: ClaimedShard,
+    session: string,
+    journaled: readonly Outcome[],
+    pages: AsyncIterable<Uint8Array>,
+  ) {
+    this.work = work;
+    this.lease = { shardId: work.id, epoch: work.epoch, session };
+    this.#alreadyJournaled = new Set(journaled.map((outcome) => outcome.ordinal));
+    this.#missing = work.count - this.#alreadyJournaled.size;
+    this.#nextOrdinal = work.firstOrdinal;
+    this.#splitter = new LineSplitter({ start: work.start, number: work.firstLine });
+    this.#pages = pages[Symbol.asyncIterator]();
+  }
+
+  /** Aborts attempts in flight when the shard is lost or its grace is over. */
+  get aborted(): AbortSignal {
+    return this.#aborted.signal;
+  }
+
+  /** Every request has a journaled outcome. */
+  get isComplete(): boolean {
+    return this.#missing === 0;
+  }
+
+  /** Nothing of it waits, flies or is about to be journaled. */
+  get isIdle(): boolean {
+    return this.waiting === 0 && this.inFlight === 0 && this.unjournaled === 0;
+  }
+
+  /** The one route that all its requests wait for, or null if lines bring their own models. */
+  get onlyRoute(): string | null {
+    const { endpoint, model } = this.work.batch;
+    return model === null ? null : routeOf(endpoint, model);
+  }
+
+  countJournaled(outcomes: number): void {
+    this.unjournaled -= outcomes;
+    this.#missing -= outcomes;
+  }
+
+  /** Reads on. Only one call at a time. */
+  async readPage(): Promise<ReadRequests> {
+    const page = await this.#pages.next();
+    const read: ReadRequests = { requests: [], bad: [] };
+    if (this.isStopped || this.isClosed) return read;
+    const lines = page.done ? this.#splitter.finish() : this.#splitter.push(page.value);
+    for (const line of lines) {
+      if (!line.isBlank) this.#readLine(line, read);
+    }
+    if (page.done) {
+      this.hasUnread = false;
+      this.#checkAllSeen();
+    }
+    return read;
+  }
+
+  #readLine(line: Line, read: ReadRequests): void {
+    const ordinal = this.#nextOrdinal++;
+    if (this.#alreadyJournaled.has(ordinal)) return;
+    const bad = (message: string, customId: Uint8Array | null = null): void => {
+      read.bad.push({ ordinal, customId, message: `Line ${line.number}: ${message}` });
+    };
+    if (line.content === null) return bad('The line is longer than the limit.');
+    const parsed = readRequestLine(line.content);
+    if (parsed.kind === 'bad') return bad(parsed.message);
+    const { batch } = this.work;
+    const model = batch.model ?? parsed.bodyModel;
+    if (model === null) return bad('Neither the job nor the body names a model.', parsed.customId);
+    read.requests.push({
+      shard: this,
+      ordinal,
+      customId: parsed.customId,
+      body: parsed.body,
+      route: routeOf(batch.endpoint, model),
+      faults: 0,
+    });
+  }
+
+  /** Plan counted the same lines from the same bytes; anything else would lose or invent requests. */
+  #checkAllSeen(): void {
+    const seen = this.#nextOrdinal - this.work.firstOrdinal;
+    if (seen !== this.work.count) {
+      throw new Error(`Shard ${this.work.id} holds ${seen} requests where its plan says ${this.work.count}.`);
+    }
+  }
+
+  /** Sends and reads nothing more. What is in flight may still finish. */
+  stop(): void {
+    this.isStopped = true;
+    this.hasUnread = false;
+  }
+
+  abortInFlight(reason: string): void {
+    this.#aborted.abort(new Error(reason));
+  }
+
+  /** Takes it out of service and frees its reader. */
+  close(): void {
+    this.isClosed = true;
+    this.hasUnread = false;
+    void this.#pages.return?.();
+  }
+}

@@ -1,0 +1,464 @@
+import { CommitQueue } from '../batches/commit-queue.ts';
+import { errorBody, failureLine, successLine } from '../batches/result-line.ts';
+import type { OpenSession } from '../batches/session.ts';
+import { spliceBody } from '../bytes/splice-body.ts';
+import { BlobNamePool } from '../files/blob-names.ts';
+import { readFileRange } from '../files/content.ts';
+import type { Outcome } from '../storage/ports/journal.ts';
+import type { ClaimedShard } from '../storage/ports/shard-queue.ts';
+import type { Slot, Verdict } from '../upstreams/upstreams.ts';
+import { SpilledLine } from './answer-spill.ts';
+import { JournalWriter } from './journal-writer.ts';
+import { Lanes } from './lanes.ts';
+import { OpenShard, type BadRequest } from './open-shard.ts';
+import type { Request } from './request.ts';
+import type { WorkerDependencies } from './worker.ts';
+
+const NO_LINE = new Uint8Array();
+/** Requests kept read per lane, in windows: one in flight, one ready behind it. */
+const WINDOWS_AHEAD = 2;
+const LEAST_AHEAD = 32;
+/** Leases asked for at once: a claim is one transaction, however many shards it takes. */
+const MOST_CLAIMS = 32;
+const POLL_MS = 1_000;
+/** Every so many polls, batches of open shards are looked at, in case a hint about their end was lost. */
+const POLLS_PER_LOOK = 5;
+const DRAIN_PAGE = 16;
+const UNTOUCHED_PAGE = 1_000;
+
+/**
+ * The work of one session: claim → read → send → journal → commit, all bounded, until the session is lost or stopped.
+ *
+ * Three loops share the open shards. `#feed` keeps the lanes filled: it reads on in open shards and claims more. `#pump` moves requests
+ * from lanes to free slots; it runs at each event that may allow more (a slot freed, requests read, the journal caught up).
+ * `#watch` does once a second what no event announces: parks what cannot go on, and drains what was stopped.
+ */
+export class SessionRun {
+  readonly #deps: WorkerDependencies;
+  readonly #session: OpenSession;
+  readonly #ended = new AbortController();
+  readonly #names: BlobNamePool;
+  readonly #journal: JournalWriter;
+  readonly #commits: CommitQueue;
+  readonly #lanes = new Lanes();
+  readonly #open = new Set<OpenShard>();
+  readonly #committing = new Set<Promise<void>>();
+  readonly #unsubscribe: (() => void)[];
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  #requestsPerShard = 1;
+  #isStopping = false;
+  #isPumping = false;
+  #wakeFeed: () => void = () => {};
+  #wakeWatch: () => void = () => {};
+
+  constructor(deps: WorkerDependencies, session: OpenSession) {
+    this.#deps = deps;
+    this.#session = session;
+    const { database, blobs, clock, log, reachStopPoint, upstreams, settings } = deps;
+    this.#names = new BlobNamePool(database, session.id);
+    this.#commits = new CommitQueue({ database, blobs, names: this.#names, clock, log, reachStopPoint });
+    this.#journal = new JournalWriter({
+      journal: database,
+      session: session.id,
+      clock,
+      log,
+      delayMs: settings.journalDelayMs,
+      onSettled: (shard, result) => this.#onJournaled(shard, result),
+      ended: this.#ended.signal,
+    });
+    session.lost.addEventListener('abort', () => this.#end(), { once: true });
+    this.#unsubscribe = [
+      upstreams.onChange(() => this.#pump()),
+      database.onHint((hint) => {
+        if (hint.kind === 'batch-stopped') this.#stopBatch(hint.batchId);
+        this.#wakeFeed();
+        this.#wakeWatch();
+      }),
+    ];
+  }
+
+  /** Works until the session ends. */
+  async run(): Promise<void> {
+    await Promise.all([this.#feed(), this.#watch()]);
+    await Promise.allSettled(this.#committing);
+  }
+
+  /**
+   * Stops in order: sends nothing more, lets what is in flight finish for `graceMs`, journals it, gives the leases back.
+   * Answers how many attempts were aborted; exactly those are sent again.
+   */
+  async stop(graceMs: number): Promise<{ aborted: number }> {
+    this.#isStopping = true;
+    for (const shard of this.#open) this.#lanes.drop(shard);
+    const graceOver = this.#deps.clock.elapsed() + graceMs;
+    while (this.#inFlight > 0 && this.#deps.clock.elapsed() < graceOver) await this.#deps.clock.sleep(10);
+    const aborted = this.#inFlight;
+    for (const shard of this.#open) shard.abortInFlight('Bora is stopping.');
+    await this.#journal.flushAll();
+    await Promise.allSettled(this.#committing);
+    this.#end();
+    return { aborted };
+  }
+
+  #end(): void {
+    if (this.#ended.signal.aborted) return;
+    this.#ended.abort(new Error('The session has ended.'));
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const shard of this.#open) this.#drop(shard, 'The session has ended.');
+    this.#wakeFeed();
+    this.#wakeWatch();
+  }
+
+  // Feeding
+
+  async #feed(): Promise<void> {
+    const { clock, log } = this.#deps;
+    while (!this.#ended.signal.aborted) {
+      const woken = new Promise<void>((resolve) => (this.#wakeFeed = resolve));
+      try {
+        if (await this.#feedOnce()) continue;
+      } catch (error) {
+        if (this.#ended.signal.aborted) return;
+        log.error({ err: error }, 'work could not be read or claimed; trying again');
+      }
+      await Promise.race([woken, clock.sleep(POLL_MS, this.#ended.signal)]).catch(() => undefined);
+    }
+  }
+
+  /** Reads one page or claims once. False if there is nothing to do until something happens. */
+  async #feedOnce(): Promise<boolean> {
+    const hungry = this.#hungryRoutes();
+    if (hungry.length === 0) return false;
+    const shard = this.#shardToReadFor(hungry);
+    if (shard !== null) {
+      await this.#readPage(shard);
+      return true;
+    }
+    return this.#claim(hungry);
+  }
+
+  /** Routes that can be served and have fewer requests read than they could send soon. */
+  #hungryRoutes(): readonly string[] | 'any' {
+    const { upstreams, settings } = this.#deps;
+    const isFull = this.#lanes.bytes + this.#inFlightBytes >= settings.requestBudgetBytes;
+    if (this.#isStopping || isFull) return [];
+    const ahead = Math.max(LEAST_AHEAD, WINDOWS_AHEAD * upstreams.capacity());
+    const routes = upstreams.routes();
+    if (routes === 'any') return this.#lanes.waitingInAll() < ahead ? 'any' : [];
+    return routes.filter((route) => this.#lanes.waiting(route) < ahead);
+  }
+
+  #shardToReadFor(routes: readonly string[] | 'any'): OpenShard | null {
+    for (const shard of this.#open) {
+      if (!shard.hasUnread) continue;
+      if (routes === 'any' || shard.onlyRoute === null || routes.includes(shard.onlyRoute)) return shard;
+    }
+    return null;
+  }
+
+  async #readPage(shard: OpenShard): Promise<void> {
+    try {
+      const { requests, bad } = await shard.readPage();
+      if (shard.isClosed || shard.isStopped) return;
+      for (const request of requests) this.#lanes.add(request);
+      for (const line of bad) this.#failUnsent(shard, line);
+    } catch (error) {
+      if (shard.isClosed) return;
+      this.#deps.log.error({ ...aboutShard(shard), err: error }, 'the input of a shard cannot be read');
+      this.#park(shard, shard.onlyRoute ?? '', `Its input cannot be read: ${messageOf(error)}`);
+      return;
+    }
+    this.#pump();
+  }
+
+  async #claim(routes: readonly string[] | 'any'): Promise<boolean> {
+    const { database, upstreams, settings, reachStopPoint } = this.#deps;
+    const room = settings.maxOpenShards - this.#open.size;
+    if (room <= 0) return false;
+    const wanted = Math.ceil((WINDOWS_AHEAD * upstreams.capacity()) / this.#requestsPerShard);
+    const claimed = await database.claimShards({
+      session: this.#session.id,
+      routes,
+      limit: Math.min(room, MOST_CLAIMS, Math.max(1, wanted)),
+      // A quarter of the places stays free for other batches, however many shards one has.
+      perBatch: Math.max(1, Math.floor((settings.maxOpenShards * 3) / 4)),
+    });
+    if (claimed.length === 0) return false;
+    await reachStopPoint('claim.committed');
+    for (const work of claimed) {
+      this.#requestsPerShard = Math.max(1, work.count);
+      await this.#openShard(work);
+    }
+    return true;
+  }
+
+  async #openShard(work: ClaimedShard): Promise<void> {
+    const { database, blobs } = this.#deps;
+    let journaled: Outcome[] = [];
+    if (work.journaled) {
+      const index = await database.readJournalIndex({
+        shardId: work.id,
+        epoch: work.epoch,
+        session: this.#session.id,
+      });
+      if (index === null) return;
+      journaled = index.flatMap((row) => row.outcomes);
+    }
+    if (this.#ended.signal.aborted) return;
+    const pages = readFileRange(
+      { database, blobs },
+      work.fileId,
+      work.start,
+      work.start + work.length,
+      this.#ended.signal,
+    );
+    const shard = new OpenShard(work, this.#session.id, journaled, pages);
+    this.#open.add(shard);
+    this.#advance(shard);
+  }
+
+  // Sending
+
+  #pump(): void {
+    if (this.#isPumping || this.#isStopping || this.#ended.signal.aborted) return;
+    this.#isPumping = true;
+    // One request per lane and round, so that lanes that share an upstream share its window.
+    for (let sent = true; sent;) {
+      sent = false;
+      for (const route of this.#lanes.readyRoutes()) {
+        if (this.#journal.unjournaled >= this.#deps.settings.maxUnjournaled) break;
+        const slot = this.#deps.upstreams.tryAcquire(route);
+        if (slot === null) continue;
+        const request = this.#lanes.take(route);
+        if (request === null) {
+          slot.release();
+          continue;
+        }
+        void this.#send(request, slot);
+        sent = true;
+      }
+    }
+    this.#isPumping = false;
+    if (this.#hungryRoutes().length > 0) this.#wakeFeed();
+  }
+
+  async #send(request: Request, slot: Slot): Promise<void> {
+    const { shard } = request;
+    const { batch } = shard.work;
+    let spill: SpilledLine | null = null;
+    shard.inFlight += 1;
+    this.#inFlight += 1;
+    this.#inFlightBytes += request.body.length;
+    try {
+      const verdict = await slot.send(
+        {
+          endpoint: batch.endpoint,
+          route: request.route,
+          body: spliceBody(request.body, batch.model === null ? {} : { model: batch.model }),
+          faults: request.faults,
+          openSpill: async (status) => {
+            spill = await SpilledLine.open(request, status, {
+              blobs: this.#deps.blobs,
+              names: this.#names,
+            });
+            return spill;
+          },
+        },
+        shard.aborted,
+      );
+      const held = this.#deps.reachStopPoint('dispatch.answered');
+      if (held !== undefined) await held;
+      this.#settle(request, verdict, spill);
+    } catch (error) {
+      if (!shard.aborted.aborted) {
+        this.#deps.log.error({ ...aboutShard(shard), err: error }, 'an attempt ended in an error of our own');
+        this.#retryLater(request, POLL_MS);
+      }
+    } finally {
+      shard.inFlight -= 1;
+      this.#inFlight -= 1;
+      this.#inFlightBytes -= request.body.length;
+      this.#advance(shard);
+    }
+  }
+
+  #settle(request: Request, verdict: Verdict, spill: SpilledLine | null): void {
+    const { shard, ordinal } = request;
+    const { batch, fileId } = shard.work;
+    if (shard.isClosed) return;
+    switch (verdict.kind) {
+      case 'succeeded': {
+        const line =
+          verdict.body === null ? NO_LINE : successLine(batch, fileId, request, verdict.status, verdict.body);
+        const { inputTokens, outputTokens } = verdict;
+        const blob = verdict.body === null ? (spill?.blob ?? null) : null;
+        this.#journal.add(
+          shard,
+          { ordinal, kind: 'succeeded', length: line.length, blob, error: null, inputTokens, outputTokens },
+          line,
+        );
+        return;
+      }
+      case 'failed': {
+        const line = failureLine(batch, fileId, request, verdict.status, verdict.body);
+        this.#journal.add(shard, failedOutcome(ordinal, line, verdict.reason), line);
+        return;
+      }
+      case 'retry':
+        if (verdict.countsAgainstLine) request.faults += 1;
+        this.#retryLater(request, verdict.afterMs);
+    }
+  }
+
+  #retryLater(request: Request, afterMs: number): void {
+    const { shard } = request;
+    if (shard.isClosed || shard.isStopped || this.#isStopping) return;
+    this.#lanes.delay(request);
+    this.#deps.clock.after(afterMs, () => {
+      if (this.#lanes.resume(request)) this.#pump();
+    });
+  }
+
+  /** A bad line ends as failed without being sent. */
+  #failUnsent(shard: OpenShard, bad: BadRequest): void {
+    const { batch, fileId } = shard.work;
+    const body = errorBody(bad.message, 'invalid_request_error', 'invalid_line');
+    const line = failureLine(batch, fileId, bad, 422, body);
+    this.#journal.add(shard, failedOutcome(bad.ordinal, line, 'Invalid line'), line);
+  }
+
+  // After each change of a shard
+
+  #onJournaled(shard: OpenShard, result: 'accepted' | 'fenced'): void {
+    if (result === 'fenced') this.#drop(shard, 'The lease is gone.');
+    else this.#advance(shard);
+    this.#pump();
+  }
+
+  /** Commits a shard once there is nothing left to wait for. */
+  #advance(shard: OpenShard): void {
+    if (shard.isClosed || this.#ended.signal.aborted) return;
+    const isDone = shard.isComplete || (shard.isStopped && shard.isIdle);
+    if (!isDone) return;
+    this.#close(shard);
+    this.#track(this.#commit(shard.lease));
+  }
+
+  async #commit(lease: OpenShard['lease']): Promise<void> {
+    const result = await this.#commits.commit(lease, this.#ended.signal);
+    if (result === 'fenced')
+      this.#deps.log.warn({ shard: lease.shardId }, 'a shard was taken over by another');
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work
+      .catch((error: unknown) => {
+        if (!this.#ended.signal.aborted) this.#deps.log.error({ err: error }, 'a commit failed');
+      })
+      .finally(() => this.#committing.delete(tracked));
+    this.#committing.add(tracked);
+  }
+
+  #close(shard: OpenShard): void {
+    this.#lanes.drop(shard);
+    shard.close();
+    this.#open.delete(shard);
+    this.#wakeFeed();
+  }
+
+  #drop(shard: OpenShard, reason: string): void {
+    this.#close(shard);
+    shard.abortInFlight(reason);
+  }
+
+  // Stopping, parking, draining
+
+  #stopBatch(batchId: string): void {
+    const { clock, settings } = this.#deps;
+    for (const shard of this.#open) {
+      if (shard.work.batch.id !== batchId || shard.isStopped) continue;
+      shard.stop();
+      this.#lanes.drop(shard);
+      clock.after(settings.stopGraceMs, () => shard.abortInFlight('The batch was stopped.'));
+      this.#advance(shard);
+    }
+  }
+
+  async #watch(): Promise<void> {
+    const { clock, log } = this.#deps;
+    for (let poll = 0; !this.#ended.signal.aborted; poll++) {
+      const woken = new Promise<void>((resolve) => (this.#wakeWatch = resolve));
+      try {
+        if (!this.#isStopping) {
+          await this.#parkUnservable();
+          await this.#drain();
+          if (poll % POLLS_PER_LOOK === 0) await this.#lookForStoppedBatches();
+        }
+      } catch (error) {
+        if (this.#ended.signal.aborted) return;
+        log.error({ err: error }, 'stopped batches could not be drained; trying again');
+      }
+      await Promise.race([woken, clock.sleep(POLL_MS, this.#ended.signal)]).catch(() => undefined);
+    }
+  }
+
+  /** Parks shards whose remaining requests all wait for one route that nobody serves now. */
+  async #parkUnservable(): Promise<void> {
+    const { upstreams } = this.#deps;
+    const servable = upstreams.routes();
+    if (servable === 'any') return;
+    for (const shard of this.#open) {
+      if (shard.inFlight > 0 || shard.unjournaled > 0) continue;
+      if (shard.hasUnread && shard.onlyRoute === null) continue;
+      const routes = shard.onlyRoute === null ? this.#lanes.routesOf(shard) : [shard.onlyRoute];
+      const [route] = routes;
+      if (route === undefined || routes.length > 1 || servable.includes(route)) continue;
+      this.#park(shard, route, upstreams.whyWaiting(route) ?? 'No upstream serves it now.');
+    }
+  }
+
+  #park(shard: OpenShard, route: string, reason: string): void {
+    this.#close(shard);
+    const { id: shardId, epoch } = shard.work;
+    this.#track(
+      this.#deps.database.releaseShards(this.#session.id, [{ shardId, epoch, parked: { route, reason } }]),
+    );
+  }
+
+  /** Commits what stopped batches have, claimed in drain: nothing is sent. */
+  async #drain(): Promise<void> {
+    const { database, reachStopPoint } = this.#deps;
+    while ((await database.drainUntouched(UNTOUCHED_PAGE)) > 0);
+    for (;;) {
+      const claimed = await database.claimDrain(this.#session.id, DRAIN_PAGE);
+      if (claimed.length === 0) return;
+      await reachStopPoint('drain.claimed');
+      const commits = claimed.map(({ id: shardId, epoch }) =>
+        this.#commit({ shardId, epoch, session: this.#session.id }),
+      );
+      for (const commit of commits) this.#track(commit);
+      await Promise.all(commits);
+    }
+  }
+
+  async #lookForStoppedBatches(): Promise<void> {
+    const batches = new Map([...this.#open].map(({ work }) => [work.batch.id, work.batch.workspaceId]));
+    for (const [batchId, workspaceId] of batches) {
+      const batch = await this.#deps.database.getBatch(workspaceId, batchId);
+      if (batch === null || batch.state !== 'running') this.#stopBatch(batchId);
+    }
+  }
+}
+
+function failedOutcome(ordinal: number, line: Uint8Array, error: string): Outcome {
+  return { ordinal, kind: 'failed', length: line.length, blob: null, error, inputTokens: 0, outputTokens: 0 };
+}
+
+function aboutShard({ work }: OpenShard): { batch: string; shard: number } {
+  return { batch: work.batch.id, shard: work.number };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
