@@ -10,7 +10,7 @@ export interface JobFlags {
 
 export function endpointOption(): Option {
   return new Option('--endpoint <path>', `what every line asks for, one of: ${SERVED_ENDPOINTS.join(', ')}`)
-    .choices(BATCH_ENDPOINTS)
+    .argParser(readEndpoint)
     .makeOptionMandatory();
 }
 
@@ -22,6 +22,12 @@ export function timeoutOption(defaultHours: number): Option {
   return new Option('--timeout-hours <n>', 'hours until the time of the job is up, 1 to 168')
     .argParser(readTimeoutHours)
     .default(defaultHours);
+}
+
+function readEndpoint(text: string): BatchEndpoint {
+  const endpoint = BATCH_ENDPOINTS.find((known) => known === text);
+  if (endpoint === undefined) throw new InvalidArgumentError(`Known are ${SERVED_ENDPOINTS.join(' and ')}.`);
+  return endpoint;
 }
 
 function readTimeoutHours(text: string): number {
