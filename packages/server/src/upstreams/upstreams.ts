@@ -1,0 +1,170 @@
+/** A server that answers requests, as the operator describes it. */
+export interface UpstreamConfig {
+  /** Unique; shown in logs, metrics and reasons. */
+  readonly name: string;
+  /** `http` or `https`; a trailing slash and a trailing `/v1` make no difference. */
+  readonly url: string;
+  /** Sent as `Authorization: Bearer`. */
+  readonly apiKey?: string | null;
+  /** Models it serves. Absent: asked from `GET /v1/models`. */
+  readonly models?: readonly string[] | null;
+  /** Most attempts in flight at once, over all its models; also where each model's window starts. Default 64. */
+  readonly maxInFlight?: number | null;
+  /** Milliseconds for one attempt, from sending to the last byte. Default `DEFAULT_ATTEMPT_TIMEOUT_MS`. */
+  readonly timeoutMs?: number | null;
+  /** Sent with every call. Names in lower case win over Bora's own. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Share of the work among upstreams of the same model. Default 1. */
+  readonly weight?: number | null;
+}
+
+export const DEFAULT_MAX_IN_FLIGHT = 64;
+
+/**
+ * 20 minutes. An answer of 32,768 tokens at 30 tokens per second takes 18; a server that is busier than that queues, which
+ * the window answers. Shorter would buy long answers twice and never get them.
+ */
+export const DEFAULT_ATTEMPT_TIMEOUT_MS = 20 * 60_000;
+
+/**
+ * All upstreams: which requests can go out now, and what becomes of them. A route is `${endpoint} ${model}`, as
+ * `routeOf` of the storage ports writes it.
+ */
+export interface Upstreams extends AsyncDisposable {
+  /**
+   * Asks every upstream for its models, at most 3 seconds long; what is not known by then follows through `onChange`. Never
+   * rejects because an upstream is down.
+   * @throws the signal's reason if it aborts.
+   */
+  start(signal?: AbortSignal): Promise<void>;
+
+  /** Routes that some upstream serves now (up, not paused); `any` if one of them takes every model. */
+  routes(): readonly string[] | 'any';
+
+  /**
+   * Known models, also of upstreams that are down; `any` if some upstream takes every model. `reachable`: at least one
+   * upstream answered when last asked, so that a model missing here is really unknown.
+   */
+  models(): { readonly reachable: boolean; readonly models: readonly string[] | 'any' };
+
+  /** Why no request of this route can go out, in one sentence for the job; null if it only waits for a free place. */
+  whyWaiting(route: string): string | null;
+
+  /** A free place in a window, on the upstream with the largest free share by weight; null if there is none. */
+  tryAcquire(route: string): Slot | null;
+
+  /** How many attempts could be in flight now: windows of what is up, together. How much work to keep claimed. */
+  capacity(): number;
+
+  /**
+   * Calls back when a place may have become free: a slot came back, a window grew, a wait ended, an upstream or its models
+   * changed. Called synchronously, often; must not throw. The returned function ends it.
+   */
+  onChange(listener: () => void): () => void;
+
+  status(): readonly UpstreamStatus[];
+
+  /** Ends a pause, or does not wait for the next probe; of the upstream and all its models. Unknown names are ignored. */
+  resume(name: string): void;
+
+  /** Sends nothing more until `resume`; what is in flight goes on. Unknown names are ignored. */
+  pause(name: string, reason: string): void;
+}
+
+/** A place in a window. Exactly one of `send` and `release` is called, once. */
+export interface Slot {
+  readonly upstream: string;
+
+  /**
+   * One attempt. The slot is free again when it settles.
+   * @throws only the signal's reason, once it aborts; the request is closed then and its spill abandoned. Or what `openSpill`
+   * or its spill rejected with: the storage's fault, not the line's.
+   */
+  send(request: AttemptRequest, signal?: AbortSignal): Promise<Verdict>;
+
+  /** Gives an unused slot back. */
+  release(): void;
+}
+
+export interface AttemptRequest {
+  /** For example `/v1/chat/completions`. */
+  readonly endpoint: string;
+  readonly route: string;
+  /** Sent as it is. Must stay unchanged until `send` settles. */
+  readonly body: Uint8Array;
+  /** Attempts so far that ended with `countsAgainstLine`. */
+  readonly faults: number;
+  /** Opens a sink for an answer that outgrows 256 KiB; called at most once, with the HTTP status. */
+  openSpill(status: number): Promise<AnswerSpill>;
+}
+
+/** Where a large answer goes as it arrives. After `finish` or `abandon` nothing else is called. */
+export interface AnswerSpill {
+  /** Back-pressure is the returned promise; the chunk stays unchanged until it settles. */
+  write(chunk: Uint8Array): Promise<void>;
+  finish(): Promise<void>;
+  abandon(): Promise<void>;
+}
+
+/** What an attempt means for its line. */
+export type Verdict =
+  | {
+      readonly kind: 'succeeded';
+      readonly status: number;
+      /** One line of valid JSON in UTF-8, without a line break; null: it lies in the spill, finished. */
+      readonly body: Uint8Array | null;
+      /** As the answer's `usage` says; 0 where it says nothing. */
+      readonly inputTokens: number;
+      readonly outputTokens: number;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly status: number;
+      /** One line of valid JSON: the upstream's own body if it was JSON, else `{object:"error",message,type,param,code}`. */
+      readonly body: Uint8Array;
+      /** Under which the failure is counted, for example `HTTP Error, status code: 400`. */
+      readonly reason: string;
+    }
+  | {
+      readonly kind: 'retry';
+      /** 0: as soon as some upstream has a place; an upstream that wants to be left alone gives none. */
+      readonly afterMs: number;
+      readonly countsAgainstLine: boolean;
+      readonly reason: string;
+    };
+
+export type UpstreamState = 'up' | 'trial' | 'down' | 'paused';
+
+export interface UpstreamStatus {
+  readonly name: string;
+  readonly url: string;
+  /**
+   * `trial`: it was down or paused and looks well; one attempt at a time until one is answered. `down`: probed, by itself
+   * up again. `paused`: probed each minute and resumable by hand, or by hand only.
+   */
+  readonly state: UpstreamState;
+  /** Why it is not up, in a sentence without its name; null if up. */
+  readonly reason: string | null;
+  /** When it entered the state, milliseconds since the epoch. */
+  readonly since: number;
+  /** Until when it asked to be left alone (Retry-After), or null. */
+  readonly quietUntil: number | null;
+  readonly inFlight: number;
+  readonly maxInFlight: number;
+  /** Requests with a complete answer since start; `refused` for load (429, 503, 529). */
+  readonly answered: number;
+  readonly refused: number;
+  /** Known models, or `any`. */
+  readonly serves: readonly string[] | 'any';
+  readonly models: readonly ModelStatus[];
+}
+
+/** A model on an upstream that has been asked for or is known. */
+export interface ModelStatus {
+  readonly model: string;
+  readonly state: UpstreamState;
+  readonly reason: string | null;
+  readonly since: number;
+  readonly window: number;
+  readonly inFlight: number;
+}
