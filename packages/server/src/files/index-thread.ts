@@ -1,0 +1,166 @@
+import { Worker } from 'node:worker_threads';
+import { ContentPass } from './content-pass.ts';
+import type { PassKind, PassResult } from './content-pass.ts';
+import type { PassCommand, PassReport } from './index-worker.ts';
+
+/** An upload up to this size is read in place: half a millisecond, less than a round trip through a busy thread. */
+const IN_PLACE_BYTES = 256 * 1024;
+/** Bytes of one upload that wait in the thread at most: the thread always has work, and a slow one slows its uploader. */
+const IN_FLIGHT_BYTES = 1024 * 1024;
+
+/**
+ * Reads uploads in one thread of its own, so that a large upload never stalls dispatch: indexing 512 MB takes more than a
+ * second of processor time. Several uploads share the thread, chunk by chunk. It starts with the first large upload and
+ * keeps the process alive only while one is being read.
+ *
+ * If the thread dies (out of memory), the uploads it read fail, and the next one starts a new thread.
+ */
+export class IndexThread implements AsyncDisposable {
+  #worker: Worker | null = null;
+  readonly #streams = new Map<number, ContentStream>();
+  #lastStream = 0;
+
+  open(kind: PassKind): ContentStream {
+    this.#lastStream += 1;
+    return new ContentStream(kind, this.#lastStream, {
+      attach: (stream) => this.#attach(stream),
+      detach: (stream) => this.#detach(stream),
+      send: (command) => this.#send(command),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const worker = this.#worker;
+    this.#fail(new Error('The upload was stopped, because Bora is shutting down. Send it again.'));
+    await worker?.terminate();
+  }
+
+  #attach(stream: ContentStream): void {
+    this.#worker ??= this.#start();
+    this.#worker.ref();
+    this.#streams.set(stream.id, stream);
+  }
+
+  #detach(stream: ContentStream): void {
+    this.#streams.delete(stream.id);
+    if (this.#streams.size === 0) this.#worker?.unref();
+  }
+
+  #send(command: PassCommand): void {
+    this.#worker?.postMessage(command, command.kind === 'chunk' ? [command.bytes.buffer as ArrayBuffer] : []);
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./index-worker.ts', import.meta.url), { name: 'bora-index' });
+    worker.on('message', (report: PassReport) => this.#streams.get(report.stream)?.receive(report));
+    worker.on('error', (error) => {
+      if (worker === this.#worker) {
+        this.#fail(
+          new Error('The upload could not be read: the index thread died. Send it again.', { cause: error }),
+        );
+      }
+    });
+    return worker;
+  }
+
+  #fail(error: Error): void {
+    this.#worker = null;
+    const streams = [...this.#streams.values()];
+    this.#streams.clear();
+    for (const stream of streams) stream.fail(error);
+  }
+}
+
+interface ThreadOfStream {
+  readonly attach: (stream: ContentStream) => void;
+  readonly detach: (stream: ContentStream) => void;
+  readonly send: (command: PassCommand) => void;
+}
+
+/** One upload's content on its way through a `ContentPass`, in place while it is small. */
+export class ContentStream {
+  readonly id: number;
+  readonly #kind: PassKind;
+  readonly #thread: ThreadOfStream;
+  /** The content so far, while it is small enough to be read in place; null once it goes to the thread. */
+  #held: Uint8Array<ArrayBuffer>[] | null = [];
+  #heldBytes = 0;
+  #inFlight = 0;
+  #failure: Error | null = null;
+  #waiting: PromiseWithResolvers<void> | null = null;
+  #finishing: PromiseWithResolvers<PassResult> | null = null;
+
+  constructor(kind: PassKind, id: number, thread: ThreadOfStream) {
+    this.#kind = kind;
+    this.id = id;
+    this.#thread = thread;
+  }
+
+  /** Takes a copy of the chunk. Resolves when the next may come; one call at a time. Rejects if the thread died. */
+  async push(chunk: Uint8Array): Promise<void> {
+    this.#throwIfFailed();
+    // Not slice(), which on a Buffer makes a view: the copy's buffer is handed over to the thread whole.
+    const copy = new Uint8Array(chunk);
+    if (this.#held === null) {
+      this.#send(copy);
+    } else {
+      this.#held.push(copy);
+      this.#heldBytes += copy.byteLength;
+      if (this.#heldBytes <= IN_PLACE_BYTES) return;
+      this.#thread.attach(this);
+      this.#thread.send({ stream: this.id, kind: 'open', pass: this.#kind });
+      for (const held of this.#held) this.#send(held);
+      this.#held = null;
+    }
+    while (this.#inFlight > IN_FLIGHT_BYTES) {
+      this.#waiting = Promise.withResolvers();
+      await this.#waiting.promise;
+    }
+  }
+
+  async finish(): Promise<PassResult> {
+    this.#throwIfFailed();
+    if (this.#held !== null) {
+      const pass = new ContentPass(this.#kind);
+      for (const chunk of this.#held) pass.push(chunk);
+      return pass.finish();
+    }
+    this.#finishing = Promise.withResolvers();
+    this.#thread.send({ stream: this.id, kind: 'finish' });
+    return this.#finishing.promise;
+  }
+
+  /** Forgets the upload. Idempotent, also after `finish`. */
+  drop(): void {
+    if (this.#held === null) {
+      this.#thread.send({ stream: this.id, kind: 'drop' });
+      this.#thread.detach(this);
+    }
+    this.#held = [];
+  }
+
+  receive(report: PassReport): void {
+    if (report.kind === 'read') {
+      this.#inFlight -= report.bytes;
+      this.#waiting?.resolve();
+    } else {
+      this.#thread.detach(this);
+      this.#finishing?.resolve(report.result);
+    }
+  }
+
+  fail(error: Error): void {
+    this.#failure = error;
+    this.#waiting?.reject(error);
+    this.#finishing?.reject(error);
+  }
+
+  #send(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#inFlight += bytes.byteLength;
+    this.#thread.send({ stream: this.id, kind: 'chunk', bytes });
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+}

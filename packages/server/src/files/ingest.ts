@@ -1,0 +1,127 @@
+import type { ReachStopPoint } from '../observe/stop-points.ts';
+import type { BlobStore } from '../storage/ports/blobs.ts';
+import { DatabaseRefused } from '../storage/ports/database.ts';
+import { BlobNotWritten } from '../storage/ports/file-records.ts';
+import type { FileFacts, FileRecord, FileRecords, NewFile } from '../storage/ports/file-records.ts';
+import type { BlobNamePool } from './blob-names.ts';
+import type { PassKind, PassResult } from './content-pass.ts';
+import type { IndexThread } from './index-thread.ts';
+import { inLargerChunks } from './larger-chunks.ts';
+import { BadBatchFile, FileTooLarge, TooManyLines } from './upload-errors.ts';
+import { BlobOutput } from './write-blob.ts';
+
+export interface IngestDependencies {
+  readonly database: Pick<FileRecords, 'createFile'>;
+  readonly blobs: Pick<BlobStore, 'create'>;
+  /** Names of blobs that `session` writes. */
+  readonly names: BlobNamePool;
+  readonly session: string;
+  readonly indexer: IndexThread;
+  readonly reachStopPoint: ReachStopPoint;
+}
+
+/** What is known of a file before its content is. */
+export type UploadFacts = Omit<FileFacts, 'bytes' | 'numLines' | 'signature' | 'lineIndex'>;
+
+export interface IngestOptions {
+  /**
+   * - `refuse-bad-lines`: a file of requests; one bad line, or no request at all, refuses it.
+   * - `index-only`: a file of requests; bad lines are counted and taken.
+   * - `no-index`: any other file. Lines are counted if its mimetype is `application/jsonl`.
+   */
+  readonly check: 'refuse-bad-lines' | 'index-only' | 'no-index';
+  readonly maxBytes?: number;
+  /** Requests (lines that are not blank). */
+  readonly maxLines?: number;
+}
+
+/**
+ * Makes a file of what streams in: the bytes go to a blob while the index thread reads them, chunk by chunk, so memory
+ * does not grow with the file. Once it resolves the file survives power loss and may be acknowledged. If it rejects,
+ * nothing is left but a released name, whose bytes collection removes.
+ *
+ * Whoever aborts `signal` should end `source` as well: a chunk that never comes cannot be given up.
+ * @throws BadBatchFile, FileTooLarge, TooManyLines: the uploader's fault; nothing was made durable.
+ */
+export async function ingestFile(
+  deps: IngestDependencies,
+  facts: UploadFacts,
+  source: AsyncIterable<Uint8Array>,
+  options: IngestOptions,
+  signal?: AbortSignal,
+): Promise<FileRecord> {
+  const content = new BlobOutput(deps);
+  const cuts = new BlobOutput(deps);
+  const pass = deps.indexer.open(passKind(facts, options));
+  try {
+    let bytes = 0;
+    for await (const chunk of inLargerChunks(source)) {
+      signal?.throwIfAborted();
+      bytes += chunk.byteLength;
+      if (bytes > (options.maxBytes ?? Infinity)) throw new FileTooLarge(options.maxBytes!);
+      await both(content.write(chunk), pass.push(chunk));
+    }
+    const result = await pass.finish();
+    checkResult(result, options);
+    signal?.throwIfAborted();
+    await deps.reachStopPoint('upload.written');
+
+    const blob = await content.finish();
+    if (result.index !== null) await cuts.write(result.index.cuts);
+    const file: NewFile = {
+      ...facts,
+      bytes,
+      numLines: result.lines,
+      signature: result.md5,
+      lineIndex: result.index?.summary ?? null,
+      manifest: blob === null ? [] : [blob],
+      cuts: await cuts.finish(),
+    };
+    await deps.reachStopPoint('upload.durable');
+    signal?.throwIfAborted();
+    return await createFile(deps, file);
+  } catch (error) {
+    await content.abandon();
+    await cuts.abandon();
+    throw error;
+  } finally {
+    pass.drop();
+  }
+}
+
+function passKind({ mimetype }: UploadFacts, { check }: IngestOptions): PassKind {
+  if (check !== 'no-index') return 'requests';
+  return mimetype === 'application/jsonl' ? 'lines' : 'bytes';
+}
+
+function checkResult({ lines, index }: PassResult, { check, maxLines = Infinity }: IngestOptions): void {
+  if (index !== null && check === 'refuse-bad-lines') {
+    const { badLines, firstBadLines } = index.summary;
+    if (badLines > 0) throw new BadBatchFile(badLines, firstBadLines, index.firstFault === 'encoding');
+    if (lines === 0) {
+      const message = 'The file has no requests. Write one JSON object with a "body" per line.';
+      throw new BadBatchFile(1, [{ line: 1, message }], false);
+    }
+  }
+  if (lines > maxLines) throw new TooManyLines(lines, maxLines);
+}
+
+/** Both go on with the same chunk, so neither may still use it when the next one comes or the first error is thrown. */
+async function both(writing: Promise<void>, reading: Promise<void>): Promise<void> {
+  for (const outcome of await Promise.allSettled([writing, reading])) {
+    if (outcome.status === 'rejected') throw outcome.reason;
+  }
+}
+
+/**
+ * A rejection does not say whether the file was made; asking once more does. If the answer is lost twice, the names are
+ * released, which leaves alone those that the file owns.
+ */
+async function createFile({ database, session }: IngestDependencies, file: NewFile): Promise<FileRecord> {
+  try {
+    return await database.createFile(file, session);
+  } catch (error) {
+    if (error instanceof DatabaseRefused || error instanceof BlobNotWritten) throw error;
+    return database.createFile(file, session);
+  }
+}

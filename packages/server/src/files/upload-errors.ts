@@ -1,0 +1,44 @@
+/** A file of requests with lines that are none. Refused whole. */
+export class BadBatchFile extends Error {
+  override readonly name = 'BadBatchFile';
+  /** How many there are. */
+  readonly badLines: number;
+  /** The first 100 of them; `line` is physical and 1-based. */
+  readonly firstBadLines: readonly { readonly line: number; readonly message: string }[];
+  /** The first of them is not valid UTF-8, so the whole file is probably in another encoding. */
+  readonly isEncoding: boolean;
+
+  constructor(badLines: number, firstBadLines: BadBatchFile['firstBadLines'], isEncoding: boolean) {
+    const [first] = firstBadLines;
+    super(`${badLines} lines are no requests; line ${first?.line}: ${first?.message}`);
+    this.badLines = badLines;
+    this.firstBadLines = firstBadLines;
+    this.isEncoding = isEncoding;
+  }
+}
+
+export class FileTooLarge extends Error {
+  override readonly name = 'FileTooLarge';
+  readonly maxBytes: number;
+
+  constructor(maxBytes: number) {
+    super(
+      `The file is larger than ${maxBytes} bytes, the limit of this server. Split it into several files.`,
+    );
+    this.maxBytes = maxBytes;
+  }
+}
+
+export class TooManyLines extends Error {
+  override readonly name = 'TooManyLines';
+  readonly lines: number;
+  readonly maxLines: number;
+
+  constructor(lines: number, maxLines: number) {
+    super(
+      `The file has ${lines} lines, more than ${maxLines}, the limit of this server. Split it into several files.`,
+    );
+    this.lines = lines;
+    this.maxLines = maxLines;
+  }
+}
