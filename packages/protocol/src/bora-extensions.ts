@@ -16,6 +16,10 @@ export const boraJobExtension = z.object({
     .optional(),
   /** Unix seconds at which the job's time is up. */
   deadline_at: z.int().optional(),
+  /** Unix seconds at which it was asked to cancel; null if it never was. */
+  cancelling_at: z.int().nullable().optional(),
+  /** Unix seconds at which its last request was done and its files began to be made; null before that. */
+  finalizing_at: z.int().nullable().optional(),
   /** Why the job as a whole ended `FAILED`, a sentence. */
   failure: z.string().nullable().optional(),
   /** The state in Bora's own words, finer than `status`, for example `validating` or `finalizing`. */

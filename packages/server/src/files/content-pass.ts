@@ -28,8 +28,8 @@ export class ContentPass {
   readonly #counted: LineSplitter | null;
   #lines = 0;
 
-  constructor(kind: PassKind) {
-    this.#indexer = kind === 'requests' ? new LineIndexer() : null;
+  constructor(kind: PassKind, maxLineBytes?: number) {
+    this.#indexer = kind === 'requests' ? new LineIndexer(maxLineBytes) : null;
     this.#counted = kind === 'lines' ? new LineSplitter({ maxLineBytes: COUNTED_LINE_BYTES }) : null;
   }
 

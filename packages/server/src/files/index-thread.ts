@@ -20,9 +20,9 @@ export class IndexThread implements AsyncDisposable {
   readonly #streams = new Map<number, ContentStream>();
   #lastStream = 0;
 
-  open(kind: PassKind): ContentStream {
+  open(kind: PassKind, maxLineBytes?: number): ContentStream {
     this.#lastStream += 1;
-    return new ContentStream(kind, this.#lastStream, {
+    return new ContentStream({ kind, maxLineBytes }, this.#lastStream, {
       attach: (stream) => this.#attach(stream),
       detach: (stream) => this.#detach(stream),
       send: (command) => this.#send(command),
@@ -71,6 +71,11 @@ export class IndexThread implements AsyncDisposable {
   }
 }
 
+interface PassSettings {
+  readonly kind: PassKind;
+  readonly maxLineBytes: number | undefined;
+}
+
 interface ThreadOfStream {
   readonly attach: (stream: ContentStream) => void;
   readonly detach: (stream: ContentStream) => void;
@@ -80,7 +85,7 @@ interface ThreadOfStream {
 /** One upload's content on its way through a `ContentPass`, in place while it is small. */
 export class ContentStream {
   readonly id: number;
-  readonly #kind: PassKind;
+  readonly #pass: PassSettings;
   readonly #thread: ThreadOfStream;
   /** The content so far, while it is small enough to be read in place; null once it goes to the thread. */
   #held: Uint8Array<ArrayBuffer>[] | null = [];
@@ -90,8 +95,8 @@ export class ContentStream {
   #waiting: PromiseWithResolvers<void> | null = null;
   #finishing: PromiseWithResolvers<PassResult> | null = null;
 
-  constructor(kind: PassKind, id: number, thread: ThreadOfStream) {
-    this.#kind = kind;
+  constructor(pass: PassSettings, id: number, thread: ThreadOfStream) {
+    this.#pass = pass;
     this.id = id;
     this.#thread = thread;
   }
@@ -108,7 +113,12 @@ export class ContentStream {
       this.#heldBytes += copy.byteLength;
       if (this.#heldBytes <= IN_PLACE_BYTES) return;
       this.#thread.attach(this);
-      this.#thread.send({ stream: this.id, kind: 'open', pass: this.#kind });
+      this.#thread.send({
+        stream: this.id,
+        kind: 'open',
+        pass: this.#pass.kind,
+        maxLineBytes: this.#pass.maxLineBytes,
+      });
       for (const held of this.#held) this.#send(held);
       this.#held = null;
     }
@@ -121,7 +131,7 @@ export class ContentStream {
   async finish(): Promise<PassResult> {
     this.#throwIfFailed();
     if (this.#held !== null) {
-      const pass = new ContentPass(this.#kind);
+      const pass = new ContentPass(this.#pass.kind, this.#pass.maxLineBytes);
       for (const chunk of this.#held) pass.push(chunk);
       return pass.finish();
     }

@@ -4,7 +4,12 @@ import type { PassKind, PassResult } from './content-pass.ts';
 
 /** To the worker. Messages of one stream come in order: `open`, `chunk`…, then `finish` or `drop`. */
 export type PassCommand =
-  | { readonly stream: number; readonly kind: 'open'; readonly pass: PassKind }
+  | {
+      readonly stream: number;
+      readonly kind: 'open';
+      readonly pass: PassKind;
+      readonly maxLineBytes?: number | undefined;
+    }
   | { readonly stream: number; readonly kind: 'chunk'; readonly bytes: Uint8Array }
   | { readonly stream: number; readonly kind: 'finish' }
   | { readonly stream: number; readonly kind: 'drop' };
@@ -20,7 +25,7 @@ parentPort?.on('message', (command: PassCommand) => {
   const { stream } = command;
   switch (command.kind) {
     case 'open':
-      passes.set(stream, new ContentPass(command.pass));
+      passes.set(stream, new ContentPass(command.pass, command.maxLineBytes));
       break;
     case 'chunk':
       passes.get(stream)?.push(command.bytes);

@@ -2,7 +2,13 @@ import type { ReachStopPoint } from '../observe/stop-points.ts';
 import type { BlobStore } from '../storage/ports/blobs.ts';
 import { DatabaseRefused } from '../storage/ports/database.ts';
 import { BlobNotWritten } from '../storage/ports/file-records.ts';
-import type { FileFacts, FileRecord, FileRecords, NewFile } from '../storage/ports/file-records.ts';
+import type {
+  FileFacts,
+  FileRecord,
+  FileRecords,
+  LineIndexSummary,
+  NewFile,
+} from '../storage/ports/file-records.ts';
 import type { BlobNamePool } from './blob-names.ts';
 import type { PassKind, PassResult } from './content-pass.ts';
 import type { IndexThread } from './index-thread.ts';
@@ -33,6 +39,20 @@ export interface IngestOptions {
   readonly maxBytes?: number;
   /** Requests (lines that are not blank). */
   readonly maxLines?: number;
+  /** Of a request; at most and by default `MAX_LINE_BYTES`. A longer line is a bad one. */
+  readonly maxLineBytes?: number;
+  /**
+   * Asked once the content is read and found within the limits, before anything is durable, by callers that learn more while it
+   * streams (a form names the purpose behind the file) or that look at the index before they take the file. What it throws
+   * refuses the file. It may ask for less of a check than `check` read for, not for more.
+   */
+  readonly settle?: (index: LineIndexSummary | null) => Promise<SettledUpload>;
+}
+
+/** What an upload turns out to be. */
+export interface SettledUpload {
+  readonly facts: UploadFacts;
+  readonly check: IngestOptions['check'];
 }
 
 /**
@@ -52,7 +72,7 @@ export async function ingestFile(
 ): Promise<FileRecord> {
   const content = new BlobOutput(deps);
   const cuts = new BlobOutput(deps);
-  const pass = deps.indexer.open(passKind(facts, options));
+  const pass = deps.indexer.open(passKind(facts, options), options.maxLineBytes);
   try {
     let bytes = 0;
     for await (const chunk of inLargerChunks(source)) {
@@ -61,15 +81,17 @@ export async function ingestFile(
       if (bytes > (options.maxBytes ?? Infinity)) throw new FileTooLarge(options.maxBytes!);
       await both(content.write(chunk), pass.push(chunk));
     }
-    const result = await pass.finish();
-    checkResult(result, options);
+    const read = await pass.finish();
+    checkLimits(read, options);
+    const settled = (await options.settle?.(read.index?.summary ?? null)) ?? { facts, check: options.check };
+    const result = settleResult(read, settled);
     signal?.throwIfAborted();
     await deps.reachStopPoint('upload.written');
 
     const blob = await content.finish();
     if (result.index !== null) await cuts.write(result.index.cuts);
     const file: NewFile = {
-      ...facts,
+      ...settled.facts,
       bytes,
       numLines: result.lines,
       signature: result.md5,
@@ -94,7 +116,15 @@ function passKind({ mimetype }: UploadFacts, { check }: IngestOptions): PassKind
   return mimetype === 'application/jsonl' ? 'lines' : 'bytes';
 }
 
-function checkResult({ lines, index }: PassResult, { check, maxLines = Infinity }: IngestOptions): void {
+function checkLimits({ lines }: PassResult, { maxLines = Infinity }: IngestOptions): void {
+  if (lines > maxLines) throw new TooManyLines(lines, maxLines);
+}
+
+/** The result under the check that the upload is held to in the end; without an index it is as if none had been made. */
+function settleResult({ md5, lines, index }: PassResult, { facts, check }: SettledUpload): PassResult {
+  if (check === 'no-index') {
+    return { md5, lines: facts.mimetype === 'application/jsonl' ? lines : 0, index: null };
+  }
   if (index !== null && check === 'refuse-bad-lines') {
     const { badLines, firstBadLines } = index.summary;
     if (badLines > 0) throw new BadBatchFile(badLines, firstBadLines, index.firstFault === 'encoding');
@@ -103,7 +133,7 @@ function checkResult({ lines, index }: PassResult, { check, maxLines = Infinity 
       throw new BadBatchFile(1, [{ line: 1, message }], false);
     }
   }
-  if (lines > maxLines) throw new TooManyLines(lines, maxLines);
+  return { md5, lines, index };
 }
 
 /** Both go on with the same chunk, so neither may still use it when the next one comes or the first error is thrown. */

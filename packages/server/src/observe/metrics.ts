@@ -21,71 +21,35 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  /** `result` is a word of the fault table (`succeeded`, `overloaded`, `refused`, …), `upstream` its configured name. */
-  readonly attempts = new Counter({
-    name: 'bora_attempts_total',
-    help: 'HTTP calls to upstreams by how they ended.',
-    labelNames: ['upstream', 'result'] as const,
-    registers: [this.registry],
-  });
+  readonly batches = this.#gauge('bora_batches', 'Batches by state.', ['state']);
+  readonly shards = this.#gauge('bora_shards', 'Shards that are not committed, by state.', ['state']);
+  readonly journalRows = this.#gauge(
+    'bora_journal_rows',
+    'Journal rows of shards that are not committed.',
+    [],
+  );
+  readonly freeBytes = this.#gauge('bora_free_bytes', 'Room left on the disk of the data folder.', []);
 
-  readonly attemptSeconds = new Histogram({
-    name: 'bora_attempt_seconds',
-    help: 'Duration of calls to upstreams.',
-    labelNames: ['upstream'] as const,
-    buckets: [0.05, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800],
-    registers: [this.registry],
-  });
+  readonly upstreamUp = this.#gauge('bora_upstream_up', '1 if the upstream takes requests, else 0.', [
+    'upstream',
+  ]);
+  readonly upstreamInFlight = this.#gauge('bora_upstream_in_flight', 'Attempts in flight.', ['upstream']);
+  readonly upstreamLimit = this.#gauge('bora_upstream_max_in_flight', 'Most attempts in flight at once.', [
+    'upstream',
+  ]);
+  readonly upstreamAnswered = this.#gauge('bora_upstream_answered', 'Attempts answered since start.', [
+    'upstream',
+  ]);
+  readonly upstreamRefused = this.#gauge('bora_upstream_refused', 'Attempts refused for load since start.', [
+    'upstream',
+  ]);
 
-  readonly inFlight = new Gauge({
-    name: 'bora_in_flight',
-    help: 'Attempts in flight by upstream.',
-    labelNames: ['upstream'] as const,
-    registers: [this.registry],
-  });
-
-  readonly outcomes = new Counter({
-    name: 'bora_outcomes_total',
-    help: 'Requests journaled, by what they ended as.',
-    labelNames: ['kind'] as const,
-    registers: [this.registry],
-  });
-
-  readonly journalSeconds = new Histogram({
-    name: 'bora_journal_seconds',
-    help: 'Duration of journal transactions.',
-    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10],
-    registers: [this.registry],
-  });
-
-  readonly batches = new Gauge({
-    name: 'bora_batches',
-    help: 'Batches by state.',
-    labelNames: ['state'] as const,
-    registers: [this.registry],
-  });
-
-  readonly shards = new Gauge({
-    name: 'bora_shards',
-    help: 'Shards that are not committed, by state.',
-    labelNames: ['state'] as const,
-    registers: [this.registry],
-  });
-
-  readonly journalRows = new Gauge({
-    name: 'bora_journal_rows',
-    help: 'Journal rows of shards that are not committed.',
-    registers: [this.registry],
-  });
-
-  readonly freeBytes = new Gauge({
-    name: 'bora_free_bytes',
-    help: 'Room left on the disk of the data folder.',
-    registers: [this.registry],
-  });
-
-  /** Adds Node's own figures (memory, event loop, garbage collection). Once per process: they are of the process. */
+  /** Adds Node's own figures (memory, event loop, garbage collection). They are of the process, whoever else runs in it. */
   addProcessFigures(): void {
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  #gauge<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Gauge<Label> {
+    return new Gauge({ name, help, labelNames: [...labelNames], registers: [this.registry] });
   }
 }

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { ConfigError } from '../src/config/config-error.ts';
+import type { ConfigSources } from '../src/config/config.ts';
+import { readConfig } from '../src/config/config.ts';
+import { fileKeyOf, OPTIONS } from '../src/config/options.ts';
+import type { OptionName } from '../src/config/options.ts';
+import { optionsReference } from '../src/config/reference.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'bora-config-'));
+after(() => rmSync(folder, { recursive: true }));
+const MIB = 1024 * 1024;
+
+function withFile(yaml: string, sources: ConfigSources = {}): ConfigSources {
+  const path = join(folder, 'bora.yaml');
+  writeFileSync(path, yaml);
+  after(() => rmSync(path, { force: true }));
+  return { folder, ...sources, flags: { config: path, ...sources.flags } };
+}
+
+function refusal(sources: ConfigSources): string {
+  try {
+    readConfig(sources);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.message;
+  }
+  return assert.fail('the configuration was accepted');
+}
+
+test('without any word from anybody the defaults hold', () => {
+  const config = readConfig({ folder: join(folder, 'empty') });
+  assert.equal(config.host, '127.0.0.1');
+  assert.equal(config.port, 2672);
+  assert.equal(config.data, join(folder, 'empty', 'bora-data'));
+  assert.equal(config.maxLineBytes, 16 * MIB);
+  assert.equal(config.maxFileBytes, null);
+  assert.deepEqual(config.upstreams, []);
+});
+
+test('a flag wins over the environment, the environment over the file, the file over the default', () => {
+  const env = { BORA_PORT: '2', BORA_LOG_LEVEL: 'warn' };
+  const sources = withFile('port: 1\nlog_level: debug\nstop_grace_seconds: 7', { env, flags: { port: '3' } });
+  const config = readConfig(sources);
+  assert.equal(config.port, 3);
+  assert.equal(config.logLevel, 'warn');
+  assert.equal(config.stopGraceSeconds, 7);
+});
+
+test('an empty environment variable counts as not set', () => {
+  assert.equal(readConfig({ folder, env: { BORA_PORT: '' } }).port, 2672);
+});
+
+test('bytes may be written with a unit', () => {
+  assert.equal(readConfig({ folder, env: { BORA_MAX_FILE_BYTES: '512MiB' } }).maxFileBytes, 512 * MIB);
+});
+
+for (const [value, wanted] of [
+  ['x', /BORA_PORT is "x"; it must be a whole number/],
+  ['-1', /BORA_PORT is "-1"/],
+  ['65536', /BORA_PORT is 65536; it must be 0 to 65535/],
+  ['5MiB', /BORA_PORT is "5MiB"/],
+] as const) {
+  test(`port ${value} is refused`, () =>
+    assert.match(refusal({ folder, env: { BORA_PORT: value } }), wanted));
+}
+
+test('a log level that does not exist is refused with those that do', () => {
+  assert.match(refusal({ folder, env: { BORA_LOG_LEVEL: 'loud' } }), /must be one of trace, debug, info/);
+});
+
+test('upstreams of the environment share key and limit, and lose the /v1 that people paste', () => {
+  const { upstreams } = readConfig({
+    folder,
+    env: {
+      BORA_UPSTREAM: 'http://a:8000/, http://b:8000/v1',
+      BORA_UPSTREAM_API_KEY: 'secret',
+      BORA_UPSTREAM_MAX_IN_FLIGHT: '9',
+    },
+  });
+  assert.deepEqual(
+    upstreams.map(({ name, url, apiKey, maxInFlight }) => ({ name, url, apiKey, maxInFlight })),
+    [
+      { name: 'a:8000', url: 'http://a:8000', apiKey: 'secret', maxInFlight: 9 },
+      { name: 'b:8000', url: 'http://b:8000', apiKey: 'secret', maxInFlight: 9 },
+    ],
+  );
+});
+
+test('bora.yaml describes several upstreams, with keys from the environment', () => {
+  const yaml = `
+upstreams:
+  - name: gpu
+    url: http://gpu:8000
+    models: [small, large]
+    max_in_flight: 256
+    timeout_seconds: 90
+    weight: 2
+    headers: { x-team: batch }
+  - url: https://api.example.com/v1
+    api_key_env: EXAMPLE_KEY
+`;
+  const { upstreams } = readConfig(withFile(yaml, { env: { EXAMPLE_KEY: 'secret' } }));
+  assert.deepEqual(upstreams[0], {
+    name: 'gpu',
+    url: 'http://gpu:8000',
+    apiKey: null,
+    models: ['small', 'large'],
+    maxInFlight: 256,
+    timeoutMs: 90_000,
+    headers: { 'x-team': 'batch' },
+    weight: 2,
+  });
+  assert.equal(upstreams[1].apiKey, 'secret');
+});
+
+test('an unknown key is refused with the nearest known one', () => {
+  assert.match(
+    refusal(withFile('max_file_byte: 1')),
+    /no option "max_file_byte"\. Did you mean "max_file_bytes"\?/,
+  );
+  assert.match(
+    refusal(withFile('upstreams: [{ url: "http://a", apikey_env: X }]')),
+    /upstreams\[0\]: there is no option "apikey_env"\. Did you mean "api_key_env"\?/,
+  );
+  assert.match(refusal(withFile('zzzzzzzzzz: 1')), /Known are: host, port/);
+});
+
+test('broken YAML is refused with its line', () => {
+  assert.match(refusal(withFile('port: [1')), /is not valid YAML: .*line 1/s);
+});
+
+for (const [what, sources, wanted] of [
+  ['a missing named file', { folder, flags: { config: 'nowhere.yaml' } }, /nowhere\.yaml cannot be read/],
+  [
+    'a key without BORA_UPSTREAM',
+    { folder, env: { BORA_UPSTREAM_API_KEY: 'x' } },
+    /belongs to BORA_UPSTREAM/,
+  ],
+  [
+    'lines longer than files',
+    { folder, env: { BORA_MAX_FILE_BYTES: '1MiB' } },
+    /BORA_MAX_LINE_BYTES \(16777216\) is more than BORA_MAX_FILE_BYTES/,
+  ],
+  [
+    'an upstream that is no URL',
+    { folder, env: { BORA_UPSTREAM: 'gpu:8000' } },
+    /must be a URL such as http/,
+  ],
+  [
+    'the same upstream twice',
+    { folder, env: { BORA_UPSTREAM: 'http://a,http://a/v1' } },
+    /Two upstreams are called a/,
+  ],
+] as const) {
+  test(`${what} is refused with a sentence`, () => assert.match(refusal(sources), wanted));
+}
+
+test('upstreams in two places are refused', () => {
+  const sources = withFile('upstreams: [{ url: "http://a" }]', { env: { BORA_UPSTREAM: 'http://b' } });
+  assert.match(refusal(sources), /Say it in one place/);
+});
+
+test('a key variable that is not set is refused by name', () => {
+  assert.match(
+    refusal(withFile('upstreams: [{ url: "http://a", api_key_env: MISSING_KEY }]')),
+    /environment variable MISSING_KEY, which is not set/,
+  );
+});
+
+test('names agree in environment, flag and file, and each is in the reference', () => {
+  const reference = optionsReference();
+  for (const name of Object.keys(OPTIONS) as OptionName[]) {
+    const { env, flag } = OPTIONS[name];
+    const dashed = fileKeyOf(name).replaceAll('_', '-');
+    assert.equal(flag, `--${dashed}`);
+    assert.equal(
+      name,
+      dashed.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
+    );
+    assert.ok(reference.includes(`\`${env}\``), env);
+  }
+});
