@@ -56,7 +56,7 @@ export async function assembleResults(
       }
       for (const [place, { outcome }] of pass.entries.entries()) {
         if (outcome.error !== null) errors[outcome.error] = (errors[outcome.error] ?? 0) + 1;
-        await kinds[outcome.kind].add(outcome, lines[place]!);
+        await kinds[outcome.kind].add(outcome, lines[place]);
       }
     }
     return { parts: [...(await kinds.succeeded.finish()), ...(await kinds.failed.finish())], errors };
@@ -76,7 +76,7 @@ function inInputOrder(index: readonly JournalIndexRow[]): Entry[] {
       offset += outcome.length;
     }
   }
-  return [...byOrdinal.values()].sort((a, b) => a.outcome.ordinal - b.outcome.ordinal);
+  return [...byOrdinal.values()].toSorted((a, b) => a.outcome.ordinal - b.outcome.ordinal);
 }
 
 function* passesOf(entries: readonly Entry[]): Generator<{ entries: Entry[]; bytes: number }> {
@@ -111,8 +111,8 @@ async function readLines(
     if (read === null) return null;
     rows.forEach((row, at) => {
       for (const place of placesByRow.get(row)!) {
-        const { offset, outcome } = entries[place]!;
-        lines[place] = read[at]!.slice(offset, offset + outcome.length);
+        const { offset, outcome } = entries[place];
+        lines[place] = read[at].slice(offset, offset + outcome.length);
       }
     });
   }

@@ -106,7 +106,7 @@ export class CommitQueue {
         );
         for (const [place, { commit, settle }] of group.entries()) {
           if (results[place] === 'fenced') await names.release(blobNamesOf(commit));
-          settle(results[place]!);
+          settle(results[place]);
         }
       } catch (error) {
         log.warn({ err: error }, 'shards could not be committed; trying again');

@@ -98,8 +98,8 @@ export class JournalWriter {
         const results = await journal.appendJournal(session, rows);
         rows.forEach((row, place) => {
           this.#unjournaled -= row.outcomes.length;
-          shards[place]!.countJournaled(row.outcomes.length);
-          onSettled(shards[place]!, results[place]!);
+          shards[place].countJournaled(row.outcomes.length);
+          onSettled(shards[place], results[place]);
         });
         return;
       } catch (error) {
@@ -117,8 +117,8 @@ export class JournalWriter {
       for (let from = 0; from < outcomes.length;) {
         let to = from;
         let bytes = 0;
-        while (to < outcomes.length && (to === from || bytes + lines[to]!.length <= ROW_BYTES)) {
-          bytes += lines[to++]!.length;
+        while (to < outcomes.length && (to === from || bytes + lines[to].length <= ROW_BYTES)) {
+          bytes += lines[to++].length;
         }
         rows.push({
           shardId: shard.work.id,

@@ -1,0 +1,348 @@
+import type {
+  BatchFilter,
+  BatchLimits,
+  BatchRecord,
+  BatchRecords,
+  CreateBatchResult,
+  NewBatch,
+  WorkCounts,
+} from '../ports/batch-records.ts';
+import { all, first, run, type StoreContext } from './store-context.ts';
+import type { Synchronous } from './synchronous.ts';
+import { addTask } from './task-store.ts';
+
+const ACTIVE = `('validating', 'queued', 'running', 'expiring', 'cancelling', 'finalizing')`;
+const MOST_ERRORS = 100;
+
+/**
+ * Progress is committed counts plus what open shards have journaled, read in one statement: between two statements a shard could
+ * commit, and its requests would be missing from both.
+ */
+const SELECT_BATCH = `
+  SELECT b.*,
+    b.succeeded + ${journaled('succeeded')} AS all_succeeded,
+    b.failed + ${journaled('failed')} AS all_failed,
+    b.input_tokens + ${journaled('input_tokens')} AS all_input_tokens,
+    b.output_tokens + ${journaled('output_tokens')} AS all_output_tokens,
+    (SELECT json_group_array(file_id ORDER BY position) FROM batch_input WHERE batch_id = b.id) AS inputs,
+    (SELECT json_group_array(json_object('message', message, 'count', count) ORDER BY count DESC, message)
+       FROM (SELECT * FROM batch_error WHERE batch_id = b.id ORDER BY count DESC, message LIMIT ${MOST_ERRORS})) AS errors,
+    (SELECT json_group_array(json_object('reason', reason, 'shards', shards) ORDER BY shards DESC)
+       FROM (SELECT parked_reason AS reason, count(*) AS shards FROM shard
+             WHERE batch_id = b.id AND state = 'parked' GROUP BY parked_reason)) AS parked
+  FROM batch b`;
+
+function journaled(column: string): string {
+  return `coalesce((SELECT sum(s.${column}) FROM shard s
+    WHERE s.batch_id = b.id AND s.has_journal = 1 AND s.state <> 'done'), 0)`;
+}
+
+export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
+  const read = (batchId: string): BatchRecord | null => {
+    const row = first<BatchRow>(context, `${SELECT_BATCH} WHERE b.id = ?`, batchId);
+    return row === undefined ? null : batchFrom(row);
+  };
+
+  return {
+    createBatch(batch, limits): CreateBatchResult {
+      const existing = read(batch.id);
+      if (existing !== null) return { kind: 'created', batch: existing };
+      const missing = batch.inputFileIds.find((fileId) => !fileIsThere(context, batch.workspaceId, fileId));
+      if (missing !== undefined) return { kind: 'missing-file', fileId: missing };
+      const refused = tooManyPending(context, batch, limits);
+      if (refused !== null) return refused;
+
+      wakeWorkspace(context, batch.workspaceId);
+      insertBatch(context, batch);
+      addTask(context, 'plan', batch.id);
+      return { kind: 'created', batch: read(batch.id)! };
+    },
+
+    getBatch(workspaceId, batchId) {
+      const row = first<BatchRow>(
+        context,
+        `${SELECT_BATCH} WHERE b.id = ? AND b.workspace_id = ? AND b.hidden_at IS NULL`,
+        batchId,
+        workspaceId,
+      );
+      return row === undefined ? null : batchFrom(row);
+    },
+
+    listBatches(workspaceId, filter) {
+      const { where, values } = batchConditions(workspaceId, filter);
+      const direction = filter.order === 'newest-first' ? 'DESC' : 'ASC';
+      const rows = all<BatchRow>(
+        context,
+        `${SELECT_BATCH} WHERE ${where} ORDER BY b.created_at ${direction}, b.id ${direction} LIMIT ? OFFSET ?`,
+        ...values,
+        filter.pageSize,
+        filter.page * filter.pageSize,
+      );
+      const { total } = first<{ total: number }>(
+        context,
+        `SELECT count(*) AS total FROM batch b WHERE ${where}`,
+        ...values,
+      )!;
+      return { batches: rows.map(batchFrom), total };
+    },
+
+    cancelBatch(workspaceId, batchId) {
+      const visible = first(
+        context,
+        'SELECT 1 FROM batch WHERE id = ? AND workspace_id = ? AND hidden_at IS NULL',
+        batchId,
+        workspaceId,
+      );
+      if (visible === undefined) return null;
+      stopBatch(context, batchId, 'cancelled');
+      return read(batchId);
+    },
+
+    expireBatches(limit) {
+      const due = all<{ id: string }>(
+        context,
+        `SELECT id FROM batch WHERE state IN ('validating', 'queued', 'running') AND deadline_at <= ?
+         ORDER BY deadline_at LIMIT ?`,
+        context.now(),
+        limit,
+      );
+      for (const { id } of due) stopBatch(context, id, 'expired');
+      return due.map(({ id }) => id);
+    },
+
+    nextDeadline() {
+      const row = first<{ next: number | null }>(
+        context,
+        `SELECT min(deadline_at) AS next FROM batch WHERE state IN ('validating', 'queued', 'running')`,
+      );
+      return row?.next ?? null;
+    },
+
+    deleteBatch(workspaceId, batchId) {
+      const hidden = run(
+        context,
+        'UPDATE batch SET hidden_at = ? WHERE id = ? AND workspace_id = ? AND hidden_at IS NULL',
+        context.now(),
+        batchId,
+        workspaceId,
+      );
+      if (hidden === 0) return false;
+      stopBatch(context, batchId, 'cancelled');
+      addTask(context, 'purge-batch', batchId);
+      return true;
+    },
+
+    countWork(): WorkCounts {
+      const counts = (text: string): Record<string, number> =>
+        Object.fromEntries(
+          all<{ state: string; count: number }>(context, text).map(({ state, count }) => [state, count]),
+        );
+      return {
+        batches: counts('SELECT state, count(*) AS count FROM batch WHERE hidden_at IS NULL GROUP BY state'),
+        shards: counts(
+          `SELECT state, count(*) AS count FROM shard WHERE state IN ('queued', 'parked') GROUP BY state
+           UNION ALL SELECT 'leased', count(*) FROM shard WHERE session IS NOT NULL`,
+        ),
+        journalRows: first<{ count: number }>(context, 'SELECT count(*) AS count FROM journal')!.count,
+      };
+    },
+  };
+}
+
+/**
+ * Ends the sending of a batch, unless it already ends: at once if nothing was ever claimed, else by draining. The end
+ * reason is set once, by whoever comes first.
+ */
+function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' | 'expired'): void {
+  const now = context.now();
+  const unstarted = run(
+    context,
+    `UPDATE batch SET state = ?, end_reason = ?, ended_at = ?
+     WHERE id = ? AND state IN ('validating', 'queued') AND started_at IS NULL`,
+    reason,
+    reason,
+    now,
+    batchId,
+  );
+  if (unstarted === 1) {
+    run(context, `DELETE FROM task WHERE kind = 'plan' AND subject_id = ?`, batchId);
+    run(context, 'DELETE FROM shard WHERE batch_id = ?', batchId);
+    return;
+  }
+  const stopped = run(
+    context,
+    `UPDATE batch SET state = ?, end_reason = coalesce(end_reason, ?), cancelling_at = ?
+     WHERE id = ? AND state IN ('queued', 'running')`,
+    reason === 'cancelled' ? 'cancelling' : 'expiring',
+    reason,
+    reason === 'cancelled' ? now : null,
+    batchId,
+  );
+  if (stopped === 1) context.hint({ kind: 'batch-stopped', batchId });
+}
+
+function fileIsThere(context: StoreContext, workspaceId: string, fileId: string): boolean {
+  const row = first(
+    context,
+    `SELECT 1 FROM file WHERE id = ? AND workspace_id = ? AND hidden_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`,
+    fileId,
+    workspaceId,
+    context.now(),
+  );
+  return row !== undefined;
+}
+
+function tooManyPending(
+  context: StoreContext,
+  batch: NewBatch,
+  { maxPendingRequests: limit }: BatchLimits,
+): CreateBatchResult | null {
+  if (limit === null) return null;
+  const { pending } = first<{ pending: number }>(
+    context,
+    `SELECT coalesce(sum(coalesce(total_requests, 0) - all_succeeded - all_failed), 0) AS pending
+     FROM (${SELECT_BATCH} WHERE b.workspace_id = ? AND b.state IN ${ACTIVE})`,
+    batch.workspaceId,
+  )!;
+  const wanted = pending + (batch.totalRequests ?? 0);
+  return wanted > limit ? { kind: 'too-many-pending', pending, limit } : null;
+}
+
+/** A workspace that had nothing to do restarts at the others' minimum: idle time earns no credit. */
+function wakeWorkspace(context: StoreContext, workspaceId: string): void {
+  run(
+    context,
+    `UPDATE workspace SET vtime = max(vtime, coalesce(
+       (SELECT min(w.vtime) FROM workspace w JOIN batch b ON b.workspace_id = w.id WHERE b.state IN ${ACTIVE}), 0))
+     WHERE id = ? AND NOT EXISTS (SELECT 1 FROM batch WHERE workspace_id = workspace.id AND state IN ${ACTIVE})`,
+    workspaceId,
+  );
+}
+
+function insertBatch(context: StoreContext, batch: NewBatch): void {
+  const now = context.now();
+  run(
+    context,
+    `INSERT INTO batch (id, workspace_id, dialect, endpoint, model, agent_id, metadata, inline, routes, priority, created_by,
+       state, total_requests, created_at, deadline_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'validating', ?, ?, ?)`,
+    batch.id,
+    batch.workspaceId,
+    batch.dialect,
+    batch.endpoint,
+    batch.model,
+    batch.agentId,
+    batch.metadata === null ? null : JSON.stringify(batch.metadata),
+    batch.inline ? 1 : 0,
+    batch.routes === null ? null : JSON.stringify(batch.routes),
+    batch.priority,
+    batch.createdBy,
+    batch.totalRequests,
+    now,
+    now + batch.timeoutMs,
+  );
+  for (const [position, fileId] of batch.inputFileIds.entries()) {
+    run(
+      context,
+      'INSERT INTO batch_input (batch_id, position, file_id) VALUES (?, ?, ?)',
+      batch.id,
+      position,
+      fileId,
+    );
+  }
+}
+
+interface BatchRow {
+  readonly id: string;
+  readonly workspace_id: string;
+  readonly dialect: BatchRecord['dialect'];
+  readonly endpoint: string;
+  readonly model: string | null;
+  readonly agent_id: string | null;
+  readonly metadata: string | null;
+  readonly inline: number;
+  readonly routes: string | null;
+  readonly priority: number;
+  readonly created_by: string | null;
+  readonly state: BatchRecord['state'];
+  readonly end_reason: BatchRecord['endReason'];
+  readonly failure: string | null;
+  readonly total_requests: number | null;
+  readonly all_succeeded: number;
+  readonly all_failed: number;
+  readonly all_input_tokens: number;
+  readonly all_output_tokens: number;
+  readonly output_file_id: string | null;
+  readonly error_file_id: string | null;
+  readonly created_at: number;
+  readonly deadline_at: number;
+  readonly started_at: number | null;
+  readonly cancelling_at: number | null;
+  readonly finalizing_at: number | null;
+  readonly ended_at: number | null;
+  readonly inputs: string;
+  readonly errors: string;
+  readonly parked: string;
+}
+
+function batchFrom(row: BatchRow): BatchRecord {
+  return {
+    id: row.id,
+    workspaceId: row.workspace_id,
+    dialect: row.dialect,
+    endpoint: row.endpoint,
+    model: row.model,
+    agentId: row.agent_id,
+    metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, string>),
+    inputFileIds: JSON.parse(row.inputs) as string[],
+    inline: row.inline === 1,
+    routes: row.routes === null ? null : (JSON.parse(row.routes) as string[]),
+    priority: row.priority,
+    createdBy: row.created_by,
+    state: row.state,
+    endReason: row.end_reason,
+    failure: row.failure,
+    totalRequests: row.total_requests ?? 0,
+    succeeded: row.all_succeeded,
+    failed: row.all_failed,
+    inputTokens: row.all_input_tokens,
+    outputTokens: row.all_output_tokens,
+    errors: JSON.parse(row.errors) as BatchRecord['errors'],
+    parked: JSON.parse(row.parked) as BatchRecord['parked'],
+    outputFileId: row.output_file_id,
+    errorFileId: row.error_file_id,
+    createdAt: row.created_at,
+    deadlineAt: row.deadline_at,
+    startedAt: row.started_at,
+    cancellingAt: row.cancelling_at,
+    finalizingAt: row.finalizing_at,
+    endedAt: row.ended_at,
+  };
+}
+
+function batchConditions(workspaceId: string, filter: BatchFilter): { where: string; values: unknown[] } {
+  const conditions = ['b.workspace_id = ?', 'b.hidden_at IS NULL'];
+  const values: unknown[] = [workspaceId];
+  const add = (condition: string, ...more: unknown[]): void => {
+    conditions.push(condition);
+    values.push(...more);
+  };
+  if (filter.model !== undefined) add('b.model = ?', filter.model);
+  if (filter.agentId !== undefined) add('b.agent_id = ?', filter.agentId);
+  if (filter.createdBy !== undefined) add('b.created_by = ?', filter.createdBy);
+  if (filter.createdAfter !== undefined) add('b.created_at >= ?', filter.createdAfter);
+  for (const [key, value] of Object.entries(filter.metadata ?? {})) {
+    add('EXISTS (SELECT 1 FROM json_each(b.metadata) WHERE key = ? AND value = ?)', key, value);
+  }
+  if (filter.statuses !== undefined) {
+    const statuses = filter.statuses.map(({ state, endReason }) => {
+      values.push(state);
+      if (endReason === undefined) return 'b.state = ?';
+      if (endReason === 'none') return '(b.state = ? AND b.end_reason IS NULL)';
+      values.push(endReason);
+      return '(b.state = ? AND b.end_reason = ?)';
+    });
+    conditions.push(`(${statuses.join(' OR ') || 'FALSE'})`);
+  }
+  return { where: conditions.join(' AND '), values };
+}

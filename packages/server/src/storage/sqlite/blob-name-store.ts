@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import type { BlobNames, CollectableBlob } from '../ports/blob-names.ts';
+import { all, run, type StoreContext } from './store-context.ts';
+import type { Synchronous } from './synchronous.ts';
+
+export function blobNameStore(context: StoreContext): Synchronous<BlobNames> {
+  return {
+    reserveBlobs(session, count) {
+      const names = Array.from({ length: count }, () => randomUUID().replaceAll('-', ''));
+      for (const name of names) {
+        run(
+          context,
+          `INSERT INTO blob_name (name, state, owner, changed_at) VALUES (?, 'writing', ?, ?)`,
+          name,
+          session,
+          context.now(),
+        );
+      }
+      return names;
+    },
+
+    releaseBlobs(session, names) {
+      for (const name of names) {
+        run(
+          context,
+          `UPDATE blob_name SET state = 'released', changed_at = ? WHERE name = ? AND state = 'writing' AND owner = ?`,
+          context.now(),
+          name,
+          session,
+        );
+      }
+    },
+
+    collectableBlobs(graceMs, limit) {
+      const now = context.now();
+      run(
+        context,
+        `UPDATE blob_name SET state = 'released', changed_at = ?
+         WHERE state = 'writing' AND owner NOT IN (SELECT id FROM session)`,
+        now,
+      );
+      return all<CollectableBlob>(
+        context,
+        `SELECT name, CASE state WHEN 'released' THEN 'first' ELSE 'second' END AS pass FROM blob_name
+         WHERE state IN ('released', 'erased') AND changed_at <= ? ORDER BY changed_at LIMIT ?`,
+        now - graceMs,
+        limit,
+      );
+    },
+
+    markErased(blobs) {
+      for (const { name, pass } of blobs) {
+        if (pass === 'first') {
+          run(
+            context,
+            `UPDATE blob_name SET state = 'erased', changed_at = ? WHERE name = ? AND state = 'released'`,
+            context.now(),
+            name,
+          );
+        } else {
+          run(context, `DELETE FROM blob_name WHERE name = ? AND state = 'erased'`, name);
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,212 @@
+import type { ManifestPart } from '../ports/blob-names.ts';
+import type { FileFilter, FileRecord, FileRecords, NewFile } from '../ports/file-records.ts';
+import { blobFrom, blobLength, blobValues, ownBlob, type BlobColumns } from './blob-columns.ts';
+import { all, first, run, type StoreContext } from './store-context.ts';
+import type { Synchronous } from './synchronous.ts';
+import { addTask } from './task-store.ts';
+
+/** Inline bytes that one manifest page may carry. */
+const PAGE_INLINE_BYTES = 1024 * 1024;
+
+interface FileRow {
+  readonly id: string;
+  readonly workspace_id: string;
+  readonly filename: string;
+  readonly purpose: string;
+  readonly sample_type: string;
+  readonly source: 'upload' | 'mistral';
+  readonly mimetype: string | null;
+  readonly bytes: number;
+  readonly num_lines: number | null;
+  readonly signature: string | null;
+  readonly visibility: 'workspace' | 'user';
+  readonly expires_at: number | null;
+  readonly created_by: string | null;
+  readonly line_index: string | null;
+  readonly created_at: number;
+}
+
+export function fileStore(context: StoreContext): Synchronous<FileRecords> {
+  return {
+    createFile(file, session) {
+      if (first(context, 'SELECT 1 FROM file WHERE id = ?', file.id) === undefined) {
+        insertFile(context, file);
+        const owner = `file/${file.id}`;
+        let start = 0;
+        for (const blob of file.manifest) {
+          const length = blobLength(blob);
+          if (length === 0) continue;
+          ownBlob(context, blob, session, owner);
+          run(
+            context,
+            `INSERT INTO file_part (file_id, start, length, blob_name, blob_offset, checksum, bytes)
+             VALUES (?, ?, ?, ?, ?, ?, ?)`,
+            file.id,
+            start,
+            ...blobValues(blob),
+          );
+          start += length;
+        }
+        if (file.cuts !== null) {
+          ownBlob(context, file.cuts, session, owner);
+          run(
+            context,
+            `INSERT INTO file_cuts (file_id, length, blob_name, blob_offset, checksum, bytes) VALUES (?, ?, ?, ?, ?, ?)`,
+            file.id,
+            ...blobValues(file.cuts),
+          );
+        }
+      }
+      const row = first<FileRow>(context, 'SELECT * FROM file WHERE id = ?', file.id);
+      return fileFrom(row!);
+    },
+
+    getFile(workspaceId, fileId) {
+      const row = first<FileRow>(
+        context,
+        `SELECT * FROM file WHERE id = ? AND workspace_id = ? AND hidden_at IS NULL
+         AND (expires_at IS NULL OR expires_at > ?)`,
+        fileId,
+        workspaceId,
+        context.now(),
+      );
+      return row === undefined ? null : fileFrom(row);
+    },
+
+    listFiles(workspaceId, filter) {
+      const { where, values } = fileConditions(context, workspaceId, filter);
+      const rows = all<FileRow>(
+        context,
+        `SELECT * FROM file WHERE ${where} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?`,
+        ...values,
+        filter.pageSize,
+        filter.page * filter.pageSize,
+      );
+      const total = filter.includeTotal
+        ? first<{ total: number }>(context, `SELECT count(*) AS total FROM file WHERE ${where}`, ...values)!
+            .total
+        : null;
+      return { files: rows.map(fileFrom), total };
+    },
+
+    readManifest(fileId, offset, maxParts) {
+      const rows = all<BlobColumns & { start: number }>(
+        context,
+        `SELECT start, length, blob_name, blob_offset, checksum, bytes FROM file_part
+         WHERE file_id = ? AND start >= coalesce((SELECT max(start) FROM file_part WHERE file_id = ? AND start <= ?), 0)
+         ORDER BY start LIMIT ?`,
+        fileId,
+        fileId,
+        offset,
+        maxParts,
+      );
+      const parts: ManifestPart[] = [];
+      let inlineBytes = 0;
+      for (const row of rows) {
+        parts.push({ start: row.start, length: row.length, blob: blobFrom(row) });
+        inlineBytes += row.bytes?.length ?? 0;
+        if (inlineBytes >= PAGE_INLINE_BYTES) break;
+      }
+      return parts;
+    },
+
+    readCuts(fileId) {
+      const row = first<BlobColumns>(context, 'SELECT * FROM file_cuts WHERE file_id = ?', fileId);
+      return row === undefined ? null : blobFrom(row);
+    },
+
+    deleteFile(workspaceId, fileId) {
+      const hidden = run(
+        context,
+        'UPDATE file SET hidden_at = ? WHERE id = ? AND workspace_id = ? AND hidden_at IS NULL',
+        context.now(),
+        fileId,
+        workspaceId,
+      );
+      if (hidden === 1) addTask(context, 'purge-file', fileId);
+      return hidden === 1;
+    },
+
+    expireFiles(limit) {
+      const due = all<{ id: string }>(
+        context,
+        'SELECT id FROM file WHERE expires_at <= ? AND hidden_at IS NULL LIMIT ?',
+        context.now(),
+        limit,
+      );
+      for (const { id } of due) {
+        run(context, 'UPDATE file SET hidden_at = ? WHERE id = ?', context.now(), id);
+        addTask(context, 'purge-file', id);
+      }
+      return due.length;
+    },
+  };
+}
+
+/** Inserts the row alone; its parts follow, or come from a batch's shards. */
+export function insertFile(context: StoreContext, file: Omit<NewFile, 'manifest' | 'cuts'>): void {
+  run(
+    context,
+    `INSERT INTO file (id, workspace_id, filename, purpose, sample_type, source, mimetype, bytes, num_lines, signature,
+       visibility, expires_at, created_by, line_index, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    file.id,
+    file.workspaceId,
+    file.filename,
+    file.purpose,
+    file.sampleType,
+    file.source,
+    file.mimetype,
+    file.bytes,
+    file.numLines,
+    file.signature,
+    file.visibility,
+    file.expiresAt,
+    file.createdBy,
+    file.lineIndex === null ? null : JSON.stringify(file.lineIndex),
+    context.now(),
+  );
+}
+
+function fileFrom(row: FileRow): FileRecord {
+  return {
+    id: row.id,
+    workspaceId: row.workspace_id,
+    filename: row.filename,
+    purpose: row.purpose,
+    sampleType: row.sample_type,
+    source: row.source,
+    mimetype: row.mimetype,
+    bytes: row.bytes,
+    numLines: row.num_lines,
+    signature: row.signature,
+    visibility: row.visibility,
+    expiresAt: row.expires_at,
+    createdBy: row.created_by,
+    lineIndex: row.line_index === null ? null : (JSON.parse(row.line_index) as FileRecord['lineIndex']),
+    createdAt: row.created_at,
+  };
+}
+
+function fileConditions(
+  context: StoreContext,
+  workspaceId: string,
+  filter: FileFilter,
+): { where: string; values: unknown[] } {
+  const conditions = ['workspace_id = ?', 'hidden_at IS NULL', '(expires_at IS NULL OR expires_at > ?)'];
+  const values: unknown[] = [workspaceId, context.now()];
+  const oneOf = (column: string, wanted: readonly string[] | undefined): void => {
+    if (wanted === undefined || wanted.length === 0) return;
+    conditions.push(`${column} IN (SELECT value FROM json_each(?))`);
+    values.push(JSON.stringify(wanted));
+  };
+  oneOf('sample_type', filter.sampleTypes);
+  oneOf('source', filter.sources);
+  oneOf('mimetype', filter.mimetypes);
+  oneOf('purpose', filter.purpose === undefined ? undefined : [filter.purpose]);
+  if (filter.search !== undefined) {
+    conditions.push('instr(lower(filename), lower(?)) > 0');
+    values.push(filter.search);
+  }
+  return { where: conditions.join(' AND '), values };
+}

@@ -1,0 +1,162 @@
+import { mkdirSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../../observe/clock.ts';
+import { DatabaseRefused, type Database, type Hint } from '../ports/database.ts';
+import { BlobNotWritten } from '../ports/file-records.ts';
+import type { Call, DescribedError, Reply, ThreadOptions } from './thread-messages.ts';
+
+export interface SqliteOptions {
+  /** Made if it is not there. Holds `bora.sqlite` and `lock.sqlite`. */
+  readonly folder: string;
+  readonly clock: Clock;
+  /** Default true; see `ThreadOptions.lock`. */
+  readonly lock?: boolean;
+  readonly killInJournalTransaction?: number;
+}
+
+/** Each port method; the compiler checks that the list is complete. */
+const METHODS = Object.keys({
+  createFile: 0,
+  getFile: 0,
+  listFiles: 0,
+  readManifest: 0,
+  readCuts: 0,
+  deleteFile: 0,
+  expireFiles: 0,
+  createBatch: 0,
+  getBatch: 0,
+  listBatches: 0,
+  cancelBatch: 0,
+  expireBatches: 0,
+  nextDeadline: 0,
+  deleteBatch: 0,
+  countWork: 0,
+  claimTask: 0,
+  returnTask: 0,
+  readPlanInput: 0,
+  addShards: 0,
+  finishPlan: 0,
+  failBatch: 0,
+  finalise: 0,
+  purge: 0,
+  claimShards: 0,
+  claimDrain: 0,
+  drainUntouched: 0,
+  releaseShards: 0,
+  commitShards: 0,
+  appendJournal: 0,
+  readJournalIndex: 0,
+  readJournalBytes: 0,
+  reserveBlobs: 0,
+  releaseBlobs: 0,
+  collectableBlobs: 0,
+  markErased: 0,
+  openSession: 0,
+  heartbeat: 0,
+  burySilentSessions: 0,
+  closeSession: 0,
+  defaultWorkspace: 0,
+  createKey: 0,
+  listKeys: 0,
+  findKey: 0,
+  revokeKey: 0,
+  hasKeys: 0,
+  signingSecret: 0,
+  ping: 0,
+} satisfies Record<Exclude<keyof Database, 'onHint' | typeof Symbol.asyncDispose>, 0>);
+
+/**
+ * Opens the embedded database. SQLite runs in a thread of its own, so that neither a commit's fsync nor a large query ever
+ * stops dispatch; each call is a message there and one back.
+ * @throws DatabaseRefused `data_folder_in_use`, `data_folder_newer`.
+ */
+export async function openSqliteDatabase(options: SqliteOptions): Promise<Database> {
+  const { folder, clock, lock = true, killInJournalTransaction = null } = options;
+  mkdirSync(folder, { recursive: true });
+  const threadOptions: ThreadOptions = { folder, lock, now: clock.now(), killInJournalTransaction };
+  const thread = new Worker(new URL('./sqlite-thread.ts', import.meta.url), { workerData: threadOptions });
+  const connection = new Connection(thread, clock);
+  await connection.ready;
+
+  const methods = Object.fromEntries(
+    METHODS.map((method) => [method, (...args: unknown[]) => connection.call(method, args)]),
+  );
+  const rest = {
+    onHint: (listener: (hint: Hint) => void) => connection.onHint(listener),
+    [Symbol.asyncDispose]: () => connection.close(),
+  };
+  return { ...methods, ...rest } as unknown as Database;
+}
+
+class Connection {
+  readonly ready: Promise<void>;
+  readonly #thread: Worker;
+  readonly #clock: Clock;
+  readonly #calls = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  readonly #listeners = new Set<(hint: Hint) => void>();
+  #lastId = 0;
+  #ended: Error | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(thread: Worker, clock: Clock) {
+    this.#thread = thread;
+    this.#clock = clock;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.ready = promise;
+    thread.on('message', (reply: Reply) => {
+      if (reply.kind === 'ready') resolve();
+      else if (reply.kind === 'refused') reject(errorFrom(reply.error));
+      else this.#onReply(reply);
+    });
+    thread.on('error', (error) => this.#end(error, reject));
+    thread.on('exit', () => this.#end(new Error('The database thread has ended.'), reject));
+  }
+
+  call(method: string, args: readonly unknown[]): Promise<unknown> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const id = ++this.#lastId;
+    this.#calls.set(id, { resolve, reject });
+    // Copied, not transferred: after an error of unknown outcome the caller offers the same bytes again.
+    this.#thread.postMessage({ id, method, now: this.#clock.now(), args } satisfies Call);
+    return promise;
+  }
+
+  onHint(listener: (hint: Hint) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      const exited = new Promise((resolve) => this.#thread.once('exit', resolve));
+      await this.call('close', []).catch(() => undefined);
+      await exited;
+    })();
+    return this.#closing;
+  }
+
+  #onReply(reply: Extract<Reply, { kind: 'answer' | 'error' }>): void {
+    const call = this.#calls.get(reply.id);
+    this.#calls.delete(reply.id);
+    if (reply.kind === 'error') {
+      call?.reject(errorFrom(reply.error));
+      return;
+    }
+    call?.resolve(reply.value);
+    for (const hint of reply.hints) for (const listener of this.#listeners) listener(hint);
+  }
+
+  #end(error: Error, rejectReady: (error: Error) => void): void {
+    this.#ended ??= error;
+    rejectReady(error);
+    for (const { reject } of this.#calls.values()) reject(error);
+    this.#calls.clear();
+  }
+}
+
+function errorFrom({ name, message, code }: DescribedError): Error {
+  if (name === 'DatabaseRefused') return new DatabaseRefused(code ?? 'database_refused', message);
+  if (name === 'BlobNotWritten') return new BlobNotWritten(message);
+  return Object.assign(new Error(message), { name, ...(code === undefined ? {} : { code }) });
+}

@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import type { Sessions } from '../ports/sessions.ts';
+import { all, run, type StoreContext } from './store-context.ts';
+import type { Synchronous } from './synchronous.ts';
+
+export function sessionStore(context: StoreContext): Synchronous<Sessions> {
+  return {
+    openSession() {
+      const dead = all<{ id: string }>(context, 'SELECT id FROM session WHERE boot <> ?', context.boot);
+      for (const { id } of dead) bury(context, id);
+      const id = randomUUID();
+      run(
+        context,
+        'INSERT INTO session (id, boot, heartbeat_at) VALUES (?, ?, ?)',
+        id,
+        context.boot,
+        context.now(),
+      );
+      return id;
+    },
+
+    heartbeat(session) {
+      return run(context, 'UPDATE session SET heartbeat_at = ? WHERE id = ?', context.now(), session) === 1;
+    },
+
+    burySilentSessions(ttlMs) {
+      const silentSince = context.now() - ttlMs;
+      const dead = all<{ id: string }>(context, 'SELECT id FROM session WHERE heartbeat_at < ?', silentSince);
+      for (const { id } of dead) bury(context, id);
+      return dead.length;
+    },
+
+    closeSession(session) {
+      endLeases(context, session, 0);
+    },
+  };
+}
+
+function bury(context: StoreContext, session: string): void {
+  endLeases(context, session, 1);
+}
+
+/**
+ * Without its row a session is dead for good: names it still writes are released by collection, its writes fail their
+ * lease checks. Epochs stay; the next claim raises them.
+ */
+function endLeases(context: StoreContext, session: string, deaths: number): void {
+  const shards = run(
+    context,
+    `UPDATE shard SET state = 'queued', session = NULL, deaths = deaths + ? WHERE session = ?`,
+    deaths,
+    session,
+  );
+  const tasks = run(context, 'UPDATE task SET session = NULL WHERE session = ?', session);
+  run(context, 'DELETE FROM session WHERE id = ?', session);
+  if (shards + tasks > 0) context.hint({ kind: 'work' });
+}
