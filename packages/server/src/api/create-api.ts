@@ -1,0 +1,60 @@
+import type { FastifyInstance } from 'fastify';
+import { fastify } from 'fastify';
+import { healthRoute } from './admin/health.ts';
+import { metricsRoute } from './admin/metrics.ts';
+import { readyRoute } from './admin/ready.ts';
+import { identifyCallers } from './caller.ts';
+import type { ApiDependencies } from './dependencies.ts';
+import { answerErrors } from './error-answers.ts';
+import { contentRoute } from './files/content.ts';
+import { deleteFileRoute } from './files/delete.ts';
+import { listFilesRoute } from './files/list.ts';
+import { retrieveFileRoute } from './files/retrieve.ts';
+import { signedUrlRoute } from './files/signed-url.ts';
+import { uploadRoute } from './files/upload.ts';
+import { cancelJobRoute } from './mistral/cancel-job.ts';
+import { createJobRoute } from './mistral/create-job.ts';
+import { deleteJobRoute } from './mistral/delete-job.ts';
+import { getJobRoute } from './mistral/get-job.ts';
+import { listJobsRoute } from './mistral/list-jobs.ts';
+import { observeCalls } from './observe-calls.ts';
+import { stampAnswers } from './stamp-answers.ts';
+import { requestIdOf, withoutDoubledVersion } from './transport.ts';
+
+/** The HTTP edge. Nothing listens yet: `listen` on what it returns, or `inject` into it. */
+export function createApi(deps: ApiDependencies): FastifyInstance {
+  const app = fastify({
+    genReqId: requestIdOf,
+    rewriteUrl: (request) => withoutDoubledVersion(request.url ?? '/'),
+    // A call that is under way when Bora stops gets its answer; new ones find the port closed.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+  });
+
+  // Each route reads its body itself, as a stream: a body is as large as a file, and nothing may hold it whole.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+
+  stampAnswers(app);
+  observeCalls(app, deps);
+  answerErrors(app, deps);
+  identifyCallers(app, deps);
+
+  uploadRoute(app, deps);
+  listFilesRoute(app, deps);
+  retrieveFileRoute(app, deps);
+  deleteFileRoute(app, deps);
+  contentRoute(app, deps);
+  signedUrlRoute(app, deps);
+
+  createJobRoute(app, deps);
+  listJobsRoute(app, deps);
+  getJobRoute(app, deps);
+  cancelJobRoute(app, deps);
+  deleteJobRoute(app, deps);
+
+  healthRoute(app);
+  readyRoute(app, deps);
+  metricsRoute(app, deps);
+  return app;
+}

@@ -1,0 +1,36 @@
+import type { Authenticator } from '../access/authenticate.ts';
+import type { IndexThread } from '../files/index-thread.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { ReachStopPoint } from '../observe/stop-points.ts';
+import type { BlobStore } from '../storage/ports/blobs.ts';
+import type { Database } from '../storage/ports/database.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
+import type { WritingSession } from './writing-session.ts';
+
+/** All that the HTTP edge stands on. */
+export interface ApiDependencies {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly session: WritingSession;
+  readonly indexer: IndexThread;
+  readonly authenticator: Authenticator;
+  readonly upstreams: Pick<Upstreams, 'whyWaiting' | 'models' | 'status'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly reachStopPoint: ReachStopPoint;
+  readonly settings: ApiSettings;
+}
+
+/** What of the configuration the edge needs; null = no limit. */
+export interface ApiSettings {
+  readonly publicUrl: string | null;
+  readonly maxPendingRequests: number | null;
+  readonly maxFileBytes: number | null;
+  readonly maxFileLines: number | null;
+  readonly maxLineBytes: number;
+  readonly maxCreateBytes: number;
+  readonly minFreeBytes: number;
+}

@@ -1,0 +1,34 @@
+import type { FastifyInstance } from 'fastify';
+import type { ApiDependencies } from './dependencies.ts';
+import { ApiError, toApiError } from './errors.ts';
+
+const SERVED = "Bora serves /v1/files and /v1/batch/jobs of Mistral's API, /healthz, /readyz and /metrics.";
+
+/** Turns whatever a route throws into an answer of Mistral's shape, in one place. */
+export function answerErrors(app: FastifyInstance, { log }: ApiDependencies): void {
+  app.setErrorHandler((error, request, reply) => {
+    const refusal = isMalformedHttp(error)
+      ? new ApiError('invalid_request', `The call cannot be read: ${error.message}.`)
+      : toApiError(error);
+    if (refusal.status >= 500) {
+      log.error(
+        { request: request.id, method: request.method, route: request.routeOptions.url, err: error },
+        'a call failed',
+      );
+    }
+    return reply.code(refusal.status).headers(refusal.headers).send(refusal.body(request.id));
+  });
+
+  app.setNotFoundHandler((request) => {
+    const path = request.url.split('?')[0];
+    throw new ApiError('unknown_path', 'Not Found', {
+      message: `There is no ${request.method} ${path} here. ${SERVED}`,
+    });
+  });
+}
+
+/** Fastify's own complaints about a call, such as a broken percent escape, carry a 4xx status. */
+function isMalformedHttp(error: unknown): error is Error {
+  const status = (error as { statusCode?: unknown }).statusCode;
+  return error instanceof Error && typeof status === 'number' && status >= 400 && status < 500;
+}

@@ -1,0 +1,76 @@
+import type { ErrorBody } from '@bora/protocol/mistral-errors';
+import { BlobMissingError } from '../storage/ports/blobs.ts';
+import { DatabaseRefused } from '../storage/ports/database.ts';
+import { DiskError } from '../storage/ports/disk.ts';
+import { ERROR_CODES } from './error-codes.ts';
+import type { ErrorCode } from './error-codes.ts';
+
+type Detail = ErrorBody['detail'];
+type MoreOfBody = Omit<ErrorBody, 'detail' | 'bora'>;
+
+/** A refusal as the client gets it: status and body, with its permanent code. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly #detail: Detail;
+  readonly #more: MoreOfBody;
+
+  constructor(code: ErrorCode, detail: Detail, more: MoreOfBody = {}, headers: Record<string, string> = {}) {
+    super(typeof detail === 'string' ? detail : (detail[0]?.msg ?? code));
+    this.code = code;
+    this.status = ERROR_CODES[code];
+    this.headers = headers;
+    this.#detail = detail;
+    this.#more = more;
+  }
+
+  body(requestId: string): ErrorBody {
+    return { detail: this.#detail, ...this.#more, bora: { code: this.code, request_id: requestId } };
+  }
+}
+
+/** One thing wrong with one member, in the list shape of Mistral's 422s. */
+export function invalidMember(
+  location: readonly (string | number)[],
+  message: string,
+  type: string,
+  code: ErrorCode = 'invalid_request',
+): ApiError {
+  return new ApiError(code, [{ loc: [...location], msg: message, type }]);
+}
+
+export function fileNotFound(fileId: string): ApiError {
+  return new ApiError('file_not_found', `No file matches the given query: there is no file ${fileId}.`);
+}
+
+/** The wording of the real service (live), which clients look for. */
+export function jobNotFound(): ApiError {
+  return new ApiError('job_not_found', 'No batch job matches the given query.');
+}
+
+/** What went wrong as a refusal. Causes that are nobody's request become 5xx without their inner message, which only the log gets. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  if (isDiskFull(error)) {
+    return new ApiError(
+      'disk_full',
+      "The disk of Bora's data folder is full, so nothing was stored. Delete files or jobs, or make room, then try again.",
+    );
+  }
+  if (error instanceof DatabaseRefused) return new ApiError('storage_unavailable', error.message);
+  if (error instanceof BlobMissingError) return new ApiError('storage_unavailable', error.message);
+  return new ApiError('internal_error', 'Internal Server Error. The log tells more under this request id.');
+}
+
+/** `ENOSPC` of the blob store, or SQLite's `SQLITE_FULL`, at whatever depth it was wrapped. */
+function isDiskFull(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const code = (cause as { code?: unknown }).code;
+    if (code === 'SQLITE_FULL' || (cause instanceof DiskError && ['ENOSPC', 'EDQUOT'].includes(cause.code))) {
+      return true;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,32 @@
+import { signedUrlQuery } from '@bora/protocol/mistral-files';
+import type { SignedUrl } from '@bora/protocol/mistral-files';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { signDownload } from '../../access/signed-url.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { fileNotFound } from '../errors.ts';
+import { fileIdOf } from '../path-ids.ts';
+import { validate } from '../validation.ts';
+import { seconds } from './file-view.ts';
+
+const SECONDS_PER_HOUR = 3600;
+
+/** `GET /v1/files/{file_id}/url`: a link to the content that works without a key, for 1 to 168 hours. */
+export function signedUrlRoute(app: FastifyInstance, deps: ApiDependencies): void {
+  const { database, clock, settings } = deps;
+  app.get('/v1/files/:file_id/url', async (request): Promise<SignedUrl> => {
+    const fileId = fileIdOf(request.params);
+    const { expiry } = validate(signedUrlQuery, request.query, 'query');
+    const { workspaceId } = request.caller;
+    if ((await database.getFile(workspaceId, fileId)) === null) throw fileNotFound(fileId);
+
+    const expires = seconds(clock.now()) + expiry * SECONDS_PER_HOUR;
+    const query = signDownload({ fileId, workspaceId, expires }, await database.signingSecret());
+    const base = settings.publicUrl ?? baseUrlOf(request);
+    return { url: `${base}/v1/files/${fileId}/content?${query.toString()}` };
+  });
+}
+
+/** How the caller reached us. Behind a proxy that changes that, `BORA_PUBLIC_URL` says it. */
+function baseUrlOf(request: FastifyRequest): string {
+  return `${request.protocol}://${request.host}`;
+}

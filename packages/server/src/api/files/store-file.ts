@@ -1,0 +1,58 @@
+import type { ErrorBody } from '@bora/protocol/mistral-errors';
+import { ingestFile } from '../../files/ingest.ts';
+import type { IngestOptions, UploadFacts } from '../../files/ingest.ts';
+import { BadBatchFile, FileTooLarge, TooManyLines } from '../../files/upload-errors.ts';
+import type { FileRecord } from '../../storage/ports/file-records.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { ApiError } from '../errors.ts';
+
+/** Makes a file of a stream within the configured limits, and says what is wrong with it in the words of Mistral's API. */
+export async function storeFile(
+  deps: ApiDependencies,
+  facts: UploadFacts,
+  source: AsyncIterable<Uint8Array>,
+  options: Pick<IngestOptions, 'check' | 'settle'>,
+): Promise<FileRecord> {
+  const { database, blobs, indexer, reachStopPoint, settings, metrics } = deps;
+  const { id: session, names, lost } = await deps.session.current();
+  try {
+    const file = await ingestFile(
+      { database, blobs, names, session, indexer, reachStopPoint },
+      facts,
+      source,
+      {
+        ...options,
+        maxLineBytes: settings.maxLineBytes,
+        ...(settings.maxFileBytes === null ? {} : { maxBytes: settings.maxFileBytes }),
+        ...(settings.maxFileLines === null ? {} : { maxLines: settings.maxFileLines }),
+      },
+      lost,
+    );
+    metrics.uploadedBytes.inc(file.bytes);
+    return file;
+  } catch (error) {
+    if (error instanceof BadBatchFile) throw badBatchFile(error);
+    if (error instanceof FileTooLarge || error instanceof TooManyLines) {
+      throw new ApiError('file_too_large', error.message);
+    }
+    throw error;
+  }
+}
+
+/** The shape and the sentences of the real service (live); only the link points to what Bora takes. */
+function badBatchFile({ badLines, firstBadLines, isEncoding }: BadBatchFile): ApiError {
+  const errors: ErrorBody['errors'] = firstBadLines.map(({ line, message }) => ({
+    message,
+    line_number: line,
+  }));
+  const found = `Found ${badLines} ${badLines === 1 ? 'error' : 'errors'} in this file.`;
+  const more = badLines > errors.length ? ` The first ${errors.length} are listed.` : '';
+  return new ApiError(
+    'bad_batch_file',
+    isEncoding ? 'Failed to decode data, please encode your file using UTF-8.' : 'Invalid file format.',
+    {
+      description: `${found}${more} Each line must be {"custom_id": string or null, "body": {…}}; nothing of the file was kept.`,
+      errors,
+    },
+  );
+}

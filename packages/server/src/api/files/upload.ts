@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto';
+import { fileUploadFields } from '@bora/protocol/mistral-files';
+import type { FilePurpose, MistralFile, SampleType } from '@bora/protocol/mistral-files';
+import type { FastifyInstance } from 'fastify';
+import type { Caller } from '../../access/authenticate.ts';
+import type { SettledUpload, UploadFacts } from '../../files/ingest.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { ApiError } from '../errors.ts';
+import { validate } from '../validation.ts';
+import { displayName, mayBeJsonl, mimetypeOf } from './file-names.ts';
+import { fileView } from './file-view.ts';
+import { readMultipart } from './multipart.ts';
+import { storeFile } from './store-file.ts';
+
+const HOUR_MS = 60 * 60 * 1000;
+
+/** What the real service calls the content of a file by its purpose (live, and reported for `audio`). */
+const SAMPLE_TYPE: Readonly<Record<FilePurpose, SampleType>> = {
+  batch: 'batch_request',
+  'fine-tune': 'instruct',
+  ocr: 'ocr_input',
+  audio: 'audio_input',
+};
+
+/**
+ * `POST /v1/files`. The parts come in any order (measured), so the file streams to disk and through the line index before its
+ * purpose may be known; whether a bad line refuses it is decided behind the last part. What is refused leaves nothing behind.
+ */
+export function uploadRoute(app: FastifyInstance, deps: ApiDependencies): void {
+  app.post('/v1/files', async (request): Promise<MistralFile> => {
+    const { caller } = request;
+    const file = await readMultipart(request.raw, ({ bytes, filename }, fields) => {
+      const facts = factsOf(caller, displayName(filename));
+      return storeFile(deps, facts, bytes, {
+        check: mayBeJsonl(facts.mimetype) ? 'index-only' : 'no-index',
+        settle: async () => settle(facts, await fields, deps.clock.now()),
+      });
+    });
+    deps.log.info({ file: file.id, purpose: file.purpose, bytes: file.bytes }, 'took an upload');
+    return fileView(file);
+  });
+}
+
+type KnownFacts = UploadFacts & { readonly mimetype: string };
+
+/** What is known while the bytes stream; the rest is provisional. */
+function factsOf({ workspaceId, keyId }: Caller, filename: string): KnownFacts {
+  return {
+    id: randomUUID(),
+    workspaceId,
+    filename,
+    purpose: 'batch',
+    sampleType: 'batch_request',
+    source: 'upload',
+    mimetype: mimetypeOf(filename),
+    visibility: 'workspace',
+    expiresAt: null,
+    createdBy: keyId,
+  };
+}
+
+function settle(facts: KnownFacts, fields: ReadonlyMap<string, string>, now: number): SettledUpload {
+  const {
+    purpose: named,
+    visibility,
+    expiry,
+  } = validate(fileUploadFields, Object.fromEntries(fields), 'body');
+  const purpose = named ?? (facts.mimetype === 'application/jsonl' ? 'batch' : 'ocr');
+  if (purpose === 'batch' && !mayBeJsonl(facts.mimetype)) throw wrongType(facts.mimetype);
+  return {
+    facts: {
+      ...facts,
+      purpose,
+      sampleType: SAMPLE_TYPE[purpose],
+      mimetype: purpose === 'batch' ? 'application/jsonl' : facts.mimetype,
+      visibility,
+      expiresAt: expiry === undefined ? null : now + expiry * HOUR_MS,
+    },
+    check: purpose === 'batch' ? 'refuse-bad-lines' : 'no-index',
+  };
+}
+
+/** In the words of the real service (reported). */
+function wrongType(mimetype: string): ApiError {
+  return new ApiError('bad_batch_file', 'Invalid file format.', {
+    message: `Received file with mimetype ${mimetype}, only application/jsonl is supported for the purpose batch.`,
+  });
+}

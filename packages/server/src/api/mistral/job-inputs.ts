@@ -1,0 +1,114 @@
+import type { ServedEndpoint } from '@bora/protocol/mistral-jobs';
+import { routeOf } from '../../storage/ports/batch-records.ts';
+import type { FileFacts, LineIndexSummary } from '../../storage/ports/file-records.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { ApiError } from '../errors.ts';
+
+/** What a job reads, as far as its line index tells. */
+export type JobInput = Pick<FileFacts, 'id' | 'purpose' | 'sampleType' | 'lineIndex'>;
+
+/** What the batch's row says of its requests; null = unknown until planned, for a file that was uploaded without a check. */
+export interface JobWork {
+  readonly totalRequests: number | null;
+  readonly routes: readonly string[] | null;
+}
+
+/** The member of `body` without which the endpoint cannot answer (OpenAPI of Mistral's API). */
+const REQUIRED_MEMBER: Readonly<Record<ServedEndpoint, string>> = {
+  '/v1/chat/completions': 'messages',
+  '/v1/embeddings': 'input',
+};
+
+interface Job {
+  readonly endpoint: ServedEndpoint;
+  readonly model: string | null;
+}
+
+/**
+ * Refuses a job over inputs that could only fail, before anything is sent.
+ * @throws ApiError 422 that names the file, the first line at fault and how many there are
+ */
+export function checkJobInputs(
+  job: Job,
+  inputs: readonly JobInput[],
+  upstreams: ApiDependencies['upstreams'],
+): JobWork {
+  for (const input of inputs) {
+    checkPurpose(input);
+    if (input.lineIndex !== null) checkLines(job, input, input.lineIndex);
+  }
+  const indexes = inputs.map(({ lineIndex }) => lineIndex);
+  const totalRequests = sumOrNull(indexes.map((index) => index?.requests ?? null));
+  if (totalRequests === 0) {
+    throw new ApiError(
+      'empty_input',
+      `No request is in ${inputs.map(describe).join(' and ')}, so there is nothing to run.`,
+    );
+  }
+  const models = modelsOf(job, indexes);
+  if (models !== null) checkModels(models, upstreams);
+  return {
+    totalRequests,
+    routes: models === null ? null : models.map((model) => routeOf(job.endpoint, model)),
+  };
+}
+
+function checkPurpose(input: JobInput): void {
+  if (input.purpose === 'batch' && input.sampleType === 'batch_request') return;
+  throw new ApiError(
+    'wrong_purpose',
+    `${describe(input)} has the purpose ${input.purpose} and holds ${input.sampleType}, so it cannot be the input of a job. ` +
+      'Upload the requests as a file with the purpose batch.',
+  );
+}
+
+function checkLines({ endpoint, model }: Job, input: JobInput, index: LineIndexSummary): void {
+  const member = REQUIRED_MEMBER[endpoint];
+  const found = index.members[member] ?? { count: 0, firstWithout: null };
+  const without = index.requests - index.badLines - found.count;
+  if (without > 0) {
+    throw new ApiError(
+      'missing_member',
+      `${endpoint} needs "${member}" in each request's body, but ${without} of ${index.requests} in ${describe(input)} ` +
+        `lack it, first on line ${found.firstWithout ?? 1}. Are the requests meant for another endpoint?`,
+    );
+  }
+  if (model === null && index.withoutModel > 0) {
+    throw new ApiError(
+      'no_model',
+      `The job names no model, and ${index.withoutModel} of ${index.requests} requests in ${describe(input)} name none either, ` +
+        `first on line ${index.firstWithoutModel ?? 1}. Set "model" on the job, or in each request's body.`,
+    );
+  }
+}
+
+/** Models that will be asked for, or null if the indexes do not tell. */
+function modelsOf(job: Job, indexes: readonly (LineIndexSummary | null)[]): string[] | null {
+  if (job.model !== null) return [job.model];
+  const models = new Set<string>();
+  for (const index of indexes) {
+    if (index === null || index.models === null) return null;
+    for (const model of Object.keys(index.models)) models.add(model);
+  }
+  return [...models];
+}
+
+/** With no upstream reachable nobody can tell which models there are, so the job is taken and waits. */
+function checkModels(models: readonly string[], upstreams: ApiDependencies['upstreams']): void {
+  const { reachable, models: known } = upstreams.models();
+  if (!reachable || known === 'any') return;
+  const unknown = models.find((model) => !known.includes(model));
+  if (unknown === undefined) return;
+  throw new ApiError(
+    'unknown_model',
+    `You do not have access to the model ${JSON.stringify(unknown)}: no upstream serves it. Served are: ${known.join(', ')}.`,
+  );
+}
+
+function sumOrNull(counts: readonly (number | null)[]): number | null {
+  return counts.reduce((sum, count) => (sum === null || count === null ? null : sum + count), 0);
+}
+
+function describe(input: JobInput): string {
+  return `file ${input.id}`;
+}

@@ -1,0 +1,68 @@
+import type { BatchJob } from '@bora/protocol/mistral-jobs';
+import type { BatchRecord } from '../../storage/ports/batch-records.ts';
+import { routeOf } from '../../storage/ports/batch-records.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { seconds } from '../files/file-view.ts';
+import { isTerminal, statusOf } from './job-status.ts';
+
+type Upstreams = ApiDependencies['upstreams'];
+
+/**
+ * A batch as Mistral's API shows it, with every key in the order of live answers. `outputs` is null here: only a single job
+ * shows results (see get-job).
+ */
+export function jobView(batch: BatchRecord, upstreams: Upstreams): BatchJob {
+  return {
+    id: batch.id,
+    object: 'batch',
+    input_files: [...batch.inputFileIds],
+    metadata: batch.metadata,
+    endpoint: batch.endpoint,
+    model: batch.model ?? modelOfRoutes(batch),
+    agent_id: batch.agentId,
+    output_file: batch.outputFileId,
+    error_file: batch.errorFileId,
+    errors: batch.errors.map(({ message, count }) => ({ message, count })),
+    outputs: null,
+    status: statusOf(batch.state, batch.endReason),
+    created_at: seconds(batch.createdAt),
+    total_requests: batch.totalRequests,
+    completed_requests: batch.succeeded + batch.failed,
+    succeeded_requests: batch.succeeded,
+    failed_requests: batch.failed,
+    started_at: secondsOrNull(batch.startedAt),
+    completed_at: secondsOrNull(batch.endedAt),
+    bora: {
+      state: batch.state,
+      waiting: waitingReasons(batch, upstreams),
+      usage: { input_tokens: batch.inputTokens, output_tokens: batch.outputTokens },
+      deadline_at: seconds(batch.deadlineAt),
+      cancelling_at: secondsOrNull(batch.cancellingAt),
+      finalizing_at: secondsOrNull(batch.finalizingAt),
+      failure: batch.failure,
+    },
+  };
+}
+
+/** The one model that the lines name, `mixed` for several, null while nobody knows. */
+function modelOfRoutes({ endpoint, routes }: BatchRecord): string | null {
+  if (routes === null || routes.length === 0) return null;
+  return routes.length === 1 ? routes[0].slice(endpoint.length + 1) : 'mixed';
+}
+
+/** What parked shards wait for, then what would keep the others waiting; each reason once. */
+function waitingReasons(batch: BatchRecord, upstreams: Upstreams): string[] {
+  const { state, endpoint, model, parked } = batch;
+  if (isTerminal(state) || state === 'finalizing' || state === 'cancelling' || state === 'expiring')
+    return [];
+  const routes = model === null ? (batch.routes ?? []) : [routeOf(endpoint, model)];
+  const reasons = [
+    ...parked.map(({ reason }) => reason),
+    ...routes.map((route) => upstreams.whyWaiting(route)),
+  ];
+  return [...new Set(reasons.filter((reason) => reason !== null))];
+}
+
+function secondsOrNull(milliseconds: number | null): number | null {
+  return milliseconds === null ? null : seconds(milliseconds);
+}

@@ -1,0 +1,68 @@
+import type { BatchJobList } from '@bora/protocol/mistral-jobs';
+import type { FastifyInstance } from 'fastify';
+import type { BatchFilter, BatchRecord, BatchRecords } from '../../storage/ports/batch-records.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { jobIdOf } from '../path-ids.ts';
+import { statesOf } from './job-status.ts';
+import { readJobListQuery } from './job-list-query.ts';
+import type { JobListQuery } from './job-list-query.ts';
+import { jobView } from './job-view.ts';
+
+/** Jobs read at once while the one named by `after` is looked for. */
+const CURSOR_PAGE = 1000;
+
+/** `GET /v1/batch/jobs`: all filters joined by "and", `status` any of the named ones. */
+export function listJobsRoute(app: FastifyInstance, { database, upstreams }: ApiDependencies): void {
+  app.get('/v1/batch/jobs', async (request): Promise<BatchJobList> => {
+    const { workspaceId, keyId } = request.caller;
+    const query = readJobListQuery(request.query as Record<string, unknown>);
+    const filter = filterOf(query, keyId);
+    const { batches, total } =
+      query.after === undefined
+        ? await database.listBatches(workspaceId, filter)
+        : await listAfter(database, workspaceId, jobIdOf({ job_id: query.after }), filter);
+    return { data: batches.map((batch) => jobView(batch, upstreams)), object: 'list', total };
+  });
+}
+
+function filterOf(query: JobListQuery, keyId: string | null): BatchFilter {
+  return {
+    page: query.page,
+    pageSize: query.page_size,
+    order: query.order_by === 'created' ? 'oldest-first' : 'newest-first',
+    model: query.model,
+    agentId: query.agent_id,
+    metadata: query.metadata,
+    createdAfter: query.created_after === undefined ? undefined : utc(query.created_after),
+    // Without keys everybody is the same caller, so all jobs are "mine".
+    createdBy: query.created_by_me ? (keyId ?? undefined) : undefined,
+    statuses: query.status === undefined ? undefined : statesOf(query.status),
+  };
+}
+
+/** Milliseconds of a date that may lack time or zone; none means UTC, whatever zone the server runs in. */
+function utc(date: string): number {
+  const hasTime = date.includes('T');
+  const hasZone = /(?:Z|[+-]\d\d:?\d\d)$/i.test(date);
+  return Date.parse(hasTime && !hasZone ? `${date}Z` : date);
+}
+
+/** The page behind a job. Walks from the first one, since jobs have no cursor of their own; only clients made for another API ask so. */
+async function listAfter(
+  database: BatchRecords,
+  workspaceId: string,
+  after: string,
+  filter: BatchFilter,
+): Promise<{ batches: BatchRecord[]; total: number }> {
+  let found = false;
+  const batches: BatchRecord[] = [];
+  for (let page = 0; ; page++) {
+    const read = await database.listBatches(workspaceId, { ...filter, page, pageSize: CURSOR_PAGE });
+    for (const batch of read.batches) {
+      if (found && batches.length < filter.pageSize) batches.push(batch);
+      found ||= batch.id === after;
+    }
+    if (batches.length === filter.pageSize || read.batches.length < CURSOR_PAGE)
+      return { batches, total: read.total };
+  }
+}
