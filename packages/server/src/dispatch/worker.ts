@@ -57,6 +57,7 @@ export class Worker {
         await using session = await openSession(database, clock, log);
         const run = new SessionRun(this.#deps, session);
         const tasks = new TaskRunner(this.#deps);
+        if (this.#stopped.signal.aborted) return;
         this.#current = run;
         await Promise.all([
           run.run(),

@@ -1,0 +1,113 @@
+import type { AttemptRequest, Slot, Upstreams, UpstreamStatus, Verdict } from '../src/upstreams/upstreams.ts';
+
+export interface SentBody {
+  readonly model?: string;
+  readonly messages?: unknown;
+  readonly [member: string]: unknown;
+}
+
+/** One upstream without a network: what it answers, how much it takes and what it serves are the test's. */
+export class ScriptedUpstreams implements Upstreams {
+  /** Answers a request; the default echoes the body. */
+  answer: (body: SentBody, request: AttemptRequest, signal?: AbortSignal) => Verdict | Promise<Verdict> = (
+    body,
+  ) => succeeded({ echo: body });
+  window = 8;
+  served: readonly string[] | 'any' = 'any';
+  readonly sent: SentBody[] = [];
+  inFlight = 0;
+  maxInFlight = 0;
+  readonly #listeners = new Set<() => void>();
+
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+  routes(): readonly string[] | 'any' {
+    return this.served;
+  }
+  models(): ReturnType<Upstreams['models']> {
+    return { reachable: true, models: 'any' };
+  }
+  whyWaiting(route: string): string | null {
+    return this.#serves(route) ? null : `Nobody serves ${route}.`;
+  }
+  capacity(): number {
+    return this.window;
+  }
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+  status(): readonly UpstreamStatus[] {
+    return [];
+  }
+  resume(): void {}
+  pause(): void {}
+
+  /** Changes what is served, and says so. */
+  serve(routes: readonly string[] | 'any'): void {
+    this.served = routes;
+    this.#changed();
+  }
+
+  tryAcquire(route: string): Slot | null {
+    if (!this.#serves(route) || this.inFlight >= this.window) return null;
+    this.inFlight += 1;
+    this.maxInFlight = Math.max(this.maxInFlight, this.inFlight);
+    const release = (): void => {
+      this.inFlight -= 1;
+      this.#changed();
+    };
+    return {
+      upstream: 'scripted',
+      release,
+      send: async (request, signal) => {
+        const body = JSON.parse(Buffer.from(request.body).toString()) as SentBody;
+        this.sent.push(body);
+        try {
+          return await this.answer(body, request, signal);
+        } finally {
+          release();
+        }
+      },
+    };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #serves(route: string): boolean {
+    return this.served === 'any' || this.served.includes(route);
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+export function succeeded(body: unknown): Verdict {
+  return {
+    kind: 'succeeded',
+    status: 200,
+    body: Buffer.from(JSON.stringify(body)),
+    inputTokens: 3,
+    outputTokens: 2,
+  };
+}
+
+export function failed(status: number): Verdict {
+  return {
+    kind: 'failed',
+    status,
+    body: Buffer.from(JSON.stringify({ object: 'error', message: 'no', code: String(status) })),
+    reason: `HTTP Error, status code: ${status}`,
+  };
+}
+
+/** Never answers; ends with the signal. */
+export function hang(signal: AbortSignal | undefined): Promise<Verdict> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+}
