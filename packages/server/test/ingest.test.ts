@@ -205,6 +205,31 @@ test('without the check bad lines are counted and taken', async () => {
   assert.equal(record.lineIndex?.badLines, 1);
 });
 
+test('an upload may turn out to be something else once it is read', async () => {
+  await using indexer = new IndexThread();
+  const source = [Buffer.from('{"body":{}}\n{}\n')];
+  const settleAs = (check: IngestOptions['check']): IngestOptions => ({
+    check: 'index-only',
+    settle: async (index) => {
+      assert.equal(index?.requests, 2);
+      return { facts: { ...FACTS, filename: 'settled.jsonl' }, check };
+    },
+  });
+  const here = await setting(indexer);
+  await assert.rejects(here.ingest(source, settleAs('refuse-bad-lines')), BadBatchFile);
+  const record = await here.ingest(source, settleAs('no-index'));
+  assert.deepEqual([record.filename, record.numLines, record.lineIndex], ['settled.jsonl', 2, null]);
+  assert.equal(here.table.files[0].cuts, null);
+
+  const refused = await setting(indexer);
+  const refuses: IngestOptions = {
+    check: 'index-only',
+    settle: () => Promise.reject(new Error('unknown purpose')),
+  };
+  await assert.rejects(refused.ingest(linesOfRequests(1_000), refuses), /unknown purpose/);
+  assert.deepEqual(await refused.leftovers(), { objects: [], writing: [], owned: 0 });
+});
+
 test('an empty file is no batch file, and otherwise a file of zero bytes', async () => {
   await using indexer = new IndexThread();
   const here = await setting(indexer);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { isKey, JsonScanError, membersOf } from '../src/bytes/json-scan.ts';
 import { parseRequestLine, readRequestLine } from '../src/bytes/request-line.ts';
+import { LARGE_LINE_BYTES, parseLargeLine } from '../src/bytes/large-line.ts';
 import { spliceBody } from '../src/bytes/splice-body.ts';
 import { damaged, jsonText, membersNamed, objectOf, stringToken } from './byte-arbitraries.ts';
 
@@ -102,11 +103,68 @@ test('both readers of a line agree, and a line that is not JSON is never a reque
   fc.assert(
     fc.property(lineText.chain(damaged), (line) => {
       const read = readRequestLine(line);
-      const parsed = parseRequestLine(line);
+      const parsed = parseRequestLine(line, []);
       assert.equal(read.kind === 'bad', parsed.kind === 'bad');
       if (read.kind === 'request') assert.ok(parse(line));
     }),
   );
+});
+
+test('a line is judged the same whether its values are built or only walked over', () => {
+  const names = ['model', 'messages', 'input', 'custom_id'];
+  fc.assert(
+    fc.property(fc.oneof(lineText, lineText.chain(damaged), jsonText.map(Buffer.from)), (line) => {
+      const built = parseRequestLine(line, names);
+      const walked = parseLargeLine(line, names);
+      if (built.kind === 'bad' && built.fault === 'json') {
+        assert.ok(walked.kind === 'bad' && walked.fault === 'json');
+      } else {
+        assert.deepEqual(walked, built);
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test('size and depth make no difference to what a line may be', () => {
+  const long = `{"custom_id":"c","body":{"model":"m","stream":true,"input":"${'é'.repeat(LARGE_LINE_BYTES)}"}}`;
+  assert.deepEqual(parseRequestLine(Buffer.from(long), ['input', 'prompt']), {
+    kind: 'parsed',
+    bodyModel: 'm',
+    streams: true,
+    members: ['input'],
+  });
+  const read = readRequestLine(Buffer.from(long));
+  assert.ok(
+    read.kind === 'request' &&
+      read.body.length === Buffer.byteLength(long) - '{"custom_id":"c","body":}'.length,
+  );
+
+  const nested = (depth: number, text = ''): Buffer =>
+    Buffer.from(`{"body":{"a":${'['.repeat(depth)}"${text}"${']'.repeat(depth)}}}`);
+  for (const text of ['', 'x'.repeat(LARGE_LINE_BYTES)]) {
+    assert.equal(readRequestLine(nested(998, text)).kind, 'request');
+    const deep = readRequestLine(nested(999, text));
+    assert.ok(deep.kind === 'bad' && deep.message.includes('deeper than 1000'), deep.kind);
+  }
+});
+
+test('a large bad line says what is wrong', () => {
+  const filler = 'x'.repeat(LARGE_LINE_BYTES);
+  const cases: [string, RegExp][] = [
+    [`{"body":{"a":"${filler}"`, /not valid JSON: it ends after \d+ bytes/],
+    [`["${filler}"]`, /The line is an array/],
+    [`{"a":"${filler}"}`, /no "body"/],
+    [`{"body":{},"body":"${filler}"}`, /"body" is a string/],
+    [`{"body":{"a":"${filler}"},"custom_id":7}`, /"custom_id" is a number/],
+  ];
+  for (const [line, message] of cases) {
+    const read = readRequestLine(Buffer.from(line));
+    assert.ok(read.kind === 'bad');
+    assert.match(read.message, message);
+  }
+  const latin1 = readRequestLine(Buffer.from(`{"body":{"a":"é${filler}"}}`, 'latin1'));
+  assert.ok(latin1.kind === 'bad' && latin1.fault === 'encoding');
 });
 
 test('bad lines say what is wrong', () => {

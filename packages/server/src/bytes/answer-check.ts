@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { isSpace } from './json-scan.ts';
-import { JsonMachine, MAX_DEPTH } from './json-machine.ts';
+import { JsonMachine, MAX_DEPTH, mayBeTooDeep } from './json-machine.ts';
 
 /** What became of an answer: bytes fit to stand in a result line, or why they do not. */
 export type CheckedAnswer =
@@ -64,12 +64,6 @@ export class AnswerCheck {
   finish(): string | null {
     return this.#machine.finish();
   }
-}
-
-function mayBeTooDeep(bytes: Uint8Array): boolean {
-  let opened = 0;
-  for (const byte of bytes) if (byte === 0x5b || byte === 0x7b) opened += 1;
-  return opened > MAX_DEPTH;
 }
 
 function withoutOuterSpace(bytes: Uint8Array): Uint8Array {

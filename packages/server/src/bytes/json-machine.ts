@@ -277,6 +277,13 @@ export class JsonMachine {
   }
 }
 
+/** Whether the bytes hold brackets enough to nest deeper than `MAX_DEPTH`; quick, so that few need a closer look. */
+export function mayBeTooDeep(bytes: Uint8Array): boolean {
+  let opened = 0;
+  for (const byte of bytes) if (byte === 0x5b || byte === 0x7b) opened += 1;
+  return opened > MAX_DEPTH;
+}
+
 /** The first byte from `at` on that means something inside a string. */
 function skipPlain(chunk: Uint8Array, at: number): number {
   for (; at < chunk.length; at += 1) {

@@ -1,4 +1,8 @@
+import type { BadLine, ValueKind } from './bad-line.ts';
+import { notJson, notUtf8, wrongShape } from './bad-line.ts';
 import { isKey, membersOf } from './json-scan.ts';
+import { LARGE_LINE_BYTES, parseLargeLine } from './large-line.ts';
+import { MAX_DEPTH, mayBeTooDeep } from './json-machine.ts';
 
 /** A request as it stands in its line; both ranges are views of the line. */
 export interface RequestLine {
@@ -11,19 +15,14 @@ export interface RequestLine {
   readonly bodyModel: string | null;
 }
 
-export interface BadLine {
-  readonly kind: 'bad';
-  /** `encoding` apart from the rest, because Mistral's API answers it in words of its own. */
-  readonly fault: 'encoding' | 'json' | 'request';
-  /** What is wrong, in a sentence for the one who wrote the line. */
-  readonly message: string;
-}
-
 /** What a line says, without where it says it. */
 export interface ParsedLine {
   readonly kind: 'parsed';
-  readonly body: Readonly<Record<string, unknown>>;
   readonly bodyModel: string | null;
+  /** The body says `"stream": true`. */
+  readonly streams: boolean;
+  /** Which of the members asked for the body has. */
+  readonly members: readonly string[];
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -36,7 +35,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * 1.0 µs more; `spliceBody` after it 1.5 to 2 µs.
  */
 export function readRequestLine(line: Uint8Array): RequestLine | BadLine {
-  const parsed = parseRequestLine(line);
+  const parsed = parseRequestLine(line, []);
   if (parsed.kind === 'bad') return parsed;
 
   let customId: Uint8Array | null = null;
@@ -52,59 +51,45 @@ export function readRequestLine(line: Uint8Array): RequestLine | BadLine {
   return { kind: 'request', customId, body, bodyModel: parsed.bodyModel };
 }
 
-/** The check of `readRequestLine` alone, for readers that need no ranges. */
-export function parseRequestLine(line: Uint8Array): ParsedLine | BadLine {
+/** The check of `readRequestLine` alone, and which of `names` the body has, for readers that need no ranges. */
+export function parseRequestLine(line: Uint8Array, names: readonly string[]): ParsedLine | BadLine {
+  const isLarge = line.length > LARGE_LINE_BYTES;
+  if (isLarge || (line.length > 2 * MAX_DEPTH && mayBeTooDeep(line))) return parseLargeLine(line, names);
+
   let text: string;
   try {
     text = UTF8.decode(line);
   } catch {
-    return bad('encoding', 'The line is not valid UTF-8. Save the file with UTF-8 encoding.');
+    return notUtf8();
   }
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return bad('json', `The line is not valid JSON: ${(error as Error).message}.`);
+    return notJson((error as Error).message);
   }
-  if (!isObject(value)) {
-    return bad('request', `The line is ${kindOf(value)}, but each line must be a JSON object with a "body".`);
-  }
-  const { body, custom_id: customId } = value;
-  if (body === undefined) {
-    return bad('request', 'The line has no "body". Put the request of the endpoint under "body".');
-  }
-  if (!isObject(body)) {
-    return bad(
-      'request',
-      `"body" is ${kindOf(body)}, but must be a JSON object: the request of the endpoint.`,
-    );
-  }
-  if (customId !== undefined && customId !== null && typeof customId !== 'string') {
-    return bad('request', `"custom_id" is ${kindOf(customId)}, but must be a string or null. Quote it.`);
-  }
-  return { kind: 'parsed', body, bodyModel: typeof body['model'] === 'string' ? body['model'] : null };
-}
-
-/** The bad line in place of one that `LineSplitter` did not keep. */
-export function tooLongLine(maxLineBytes: number): BadLine {
-  const limit = `${Math.floor(maxLineBytes / (1024 * 1024))} MiB`;
-  return bad(
-    'request',
-    `The line is longer than ${limit}. Refer to large content by URL or file id instead.`,
+  const isObject = typeof value === 'object' && value !== null;
+  const { body, custom_id: customId } = (isObject ? value : {}) as Record<string, unknown>;
+  const wrong = wrongShape(
+    kindOf(value),
+    body === undefined ? body : kindOf(body),
+    customId === undefined ? customId : kindOf(customId),
   );
+  if (wrong !== null) return wrong;
+
+  const { model, stream } = body as Record<string, unknown>;
+  return {
+    kind: 'parsed',
+    bodyModel: typeof model === 'string' ? model : null,
+    streams: stream === true,
+    members: names.filter((name) => Object.hasOwn(body as object, name)),
+  };
 }
 
-function bad(fault: BadLine['fault'], message: string): BadLine {
-  return { kind: 'bad', fault, message };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function kindOf(value: unknown): string {
+function kindOf(value: unknown): ValueKind {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'object') return 'an object';
-  return `a ${typeof value}`;
+  if (typeof value === 'string') return 'a string';
+  if (typeof value === 'number') return 'a number';
+  return typeof value === 'boolean' ? 'a boolean' : 'an object';
 }

@@ -1,7 +1,9 @@
 import { LineSplitter, MAX_LINE_BYTES } from '../bytes/line-splitter.ts';
 import type { Line } from '../bytes/line-splitter.ts';
-import { parseRequestLine, tooLongLine } from '../bytes/request-line.ts';
-import type { BadLine, ParsedLine } from '../bytes/request-line.ts';
+import { tooLongLine } from '../bytes/bad-line.ts';
+import type { BadLine } from '../bytes/bad-line.ts';
+import { parseRequestLine } from '../bytes/request-line.ts';
+import type { ParsedLine } from '../bytes/request-line.ts';
 import type { LineIndexSummary } from '../storage/ports/file-records.ts';
 
 /** A run of whole lines: the smallest thing that shards are made of. */
@@ -71,7 +73,10 @@ export class LineIndexer {
   #add(line: Line): void {
     this.#cuts.add(line);
     if (line.isBlank) return;
-    const request = line.content === null ? tooLongLine(this.#maxLineBytes) : parseRequestLine(line.content);
+    const request =
+      line.content === null
+        ? tooLongLine(this.#maxLineBytes)
+        : parseRequestLine(line.content, REQUIRED_MEMBERS);
     this.#summary.add(line.number, request);
   }
 }
@@ -101,7 +106,7 @@ class SummaryBuilder {
       return;
     }
     for (const member of this.#members) {
-      if (Object.hasOwn(request.body, member.name)) member.count += 1;
+      if (request.members.includes(member.name)) member.count += 1;
       else member.firstWithout ??= line;
     }
     if (request.bodyModel === null) {
@@ -110,7 +115,7 @@ class SummaryBuilder {
     } else {
       this.#countModel(request.bodyModel);
     }
-    if (request.body['stream'] === true) this.#streamSeen = true;
+    if (request.streams) this.#streamSeen = true;
   }
 
   #countModel(model: string): void {

@@ -1,0 +1,74 @@
+import { isUtf8 } from 'node:buffer';
+import type { BadLine, ValueKind } from './bad-line.ts';
+import { notJson, notUtf8, wrongShape } from './bad-line.ts';
+import { JsonMachine } from './json-machine.ts';
+import { isKey, membersOf, skipSpace } from './json-scan.ts';
+import type { Member } from './json-scan.ts';
+import type { ParsedLine } from './request-line.ts';
+
+/**
+ * Lines beyond this are checked without building their values. A hostile line of 16 MiB (`[{},{},…`, or deep nesting)
+ * cost JSON.parse 1 to 2 s and 750 MB; this way it is 0.3 s at most and no memory. Ordinary lines stay with JSON.parse,
+ * which is twice as fast for them.
+ */
+export const LARGE_LINE_BYTES = 256 * 1024;
+
+/** As `parseRequestLine`, for lines of any size. The two agree on every line, in all but the words about invalid JSON. */
+export function parseLargeLine(line: Uint8Array, names: readonly string[]): ParsedLine | BadLine {
+  const machine = new JsonMachine();
+  machine.read(line, () => {});
+  const fault = machine.finish();
+  if (fault !== null) return isUtf8(line) ? notJson(fault) : notUtf8();
+
+  const start = skipSpace(line, 0);
+  const kind = kindAt(line, start);
+  let body: Member | undefined;
+  let customId: Member | undefined;
+  for (const member of kind === 'an object' ? membersOf(line) : []) {
+    if (isKey(line, member, 'body')) body = member;
+    else if (isKey(line, member, 'custom_id')) customId = member;
+  }
+  const wrong = wrongShape(
+    kind,
+    body && kindAt(line, body.valueStart),
+    customId && kindAt(line, customId.valueStart),
+  );
+  return wrong ?? readBody(line.subarray(body!.valueStart, body!.valueEnd), names);
+}
+
+function readBody(body: Uint8Array, names: readonly string[]): ParsedLine {
+  let bodyModel: string | null = null;
+  let streams = false;
+  const members = new Set<string>();
+  for (const member of membersOf(body)) {
+    const isString = kindAt(body, member.valueStart) === 'a string';
+    const value = body.subarray(member.valueStart, member.valueEnd);
+    if (isKey(body, member, 'model')) bodyModel = isString ? (parse(value) as string) : null;
+    else if (isKey(body, member, 'stream')) streams = body[member.valueStart] === 0x74;
+    const name = names.find((each) => isKey(body, member, each));
+    if (name !== undefined) members.add(name);
+  }
+  return { kind: 'parsed', bodyModel, streams, members: names.filter((name) => members.has(name)) };
+}
+
+function parse(value: Uint8Array): unknown {
+  return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString());
+}
+
+function kindAt(bytes: Uint8Array, at: number): ValueKind {
+  switch (bytes[at]) {
+    case 0x7b:
+      return 'an object';
+    case 0x5b:
+      return 'an array';
+    case 0x22:
+      return 'a string';
+    case 0x6e:
+      return 'null';
+    case 0x74:
+    case 0x66:
+      return 'a boolean';
+    default:
+      return 'a number';
+  }
+}
