@@ -106,6 +106,16 @@ async function setting(indexer: IndexThread): Promise<Setting> {
   };
 }
 
+function settleAs(check: IngestOptions['check']): IngestOptions {
+  return {
+    check: 'index-only',
+    settle: async (index) => {
+      assert.equal(index?.requests, 2);
+      return { facts: { ...FACTS, filename: 'settled.jsonl' }, check };
+    },
+  };
+}
+
 async function* brokenOff(): AsyncGenerator<Uint8Array> {
   yield* linesOfRequests(1_000);
   throw new Error('the client went away');
@@ -208,13 +218,6 @@ test('without the check bad lines are counted and taken', async () => {
 test('an upload may turn out to be something else once it is read', async () => {
   await using indexer = new IndexThread();
   const source = [Buffer.from('{"body":{}}\n{}\n')];
-  const settleAs = (check: IngestOptions['check']): IngestOptions => ({
-    check: 'index-only',
-    settle: async (index) => {
-      assert.equal(index?.requests, 2);
-      return { facts: { ...FACTS, filename: 'settled.jsonl' }, check };
-    },
-  });
   const here = await setting(indexer);
   await assert.rejects(here.ingest(source, settleAs('refuse-bad-lines')), BadBatchFile);
   const record = await here.ingest(source, settleAs('no-index'));
@@ -417,9 +420,10 @@ test('the source waits while the index thread does', async () => {
   await using indexer = new IndexThread();
   const stream = indexer.open('bytes');
   let mayGoOn = false;
-  const pushed = stream.push(Buffer.alloc(2 * 1024 * 1024)).then(() => {
+  const pushed = (async () => {
+    await stream.push(Buffer.alloc(2 * 1024 * 1024));
     mayGoOn = true;
-  });
+  })();
   // The thread can only report in a later turn of the event loop, so nothing but the push itself could have settled it.
   for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
   assert.equal(mayGoOn, false);

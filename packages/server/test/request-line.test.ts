@@ -11,6 +11,10 @@ function parse(bytes: Uint8Array): unknown {
   return JSON.parse(Buffer.from(bytes).toString());
 }
 
+function nestedLine(depth: number, text: string): Buffer {
+  return Buffer.from(`{"body":{"a":${'['.repeat(depth)}"${text}"${']'.repeat(depth)}}}`);
+}
+
 function tokenPairs(bytes: Uint8Array): [string, string][] {
   return [...membersOf(bytes)].map(({ keyStart, keyEnd, valueStart, valueEnd }) => [
     Buffer.from(bytes.subarray(keyStart, keyEnd)).toString(),
@@ -113,15 +117,22 @@ test('both readers of a line agree, and a line that is not JSON is never a reque
 test('a line is judged the same whether its values are built or only walked over', () => {
   const names = ['model', 'messages', 'input', 'custom_id'];
   fc.assert(
-    fc.property(fc.oneof(lineText, lineText.chain(damaged), jsonText.map(Buffer.from)), (line) => {
-      const built = parseRequestLine(line, names);
-      const walked = parseLargeLine(line, names);
-      if (built.kind === 'bad' && built.fault === 'json') {
-        assert.ok(walked.kind === 'bad' && walked.fault === 'json');
-      } else {
-        assert.deepEqual(walked, built);
-      }
-    }),
+    fc.property(
+      fc.oneof(
+        lineText,
+        lineText.chain(damaged),
+        jsonText.map((text) => Buffer.from(text)),
+      ),
+      (line) => {
+        const built = parseRequestLine(line, names);
+        const walked = parseLargeLine(line, names);
+        if (built.kind === 'bad' && built.fault === 'json') {
+          assert.ok(walked.kind === 'bad' && walked.fault === 'json');
+        } else {
+          assert.deepEqual(walked, built);
+        }
+      },
+    ),
     { numRuns: 1_000 },
   );
 });
@@ -140,11 +151,9 @@ test('size and depth make no difference to what a line may be', () => {
       read.body.length === Buffer.byteLength(long) - '{"custom_id":"c","body":}'.length,
   );
 
-  const nested = (depth: number, text = ''): Buffer =>
-    Buffer.from(`{"body":{"a":${'['.repeat(depth)}"${text}"${']'.repeat(depth)}}}`);
   for (const text of ['', 'x'.repeat(LARGE_LINE_BYTES)]) {
-    assert.equal(readRequestLine(nested(998, text)).kind, 'request');
-    const deep = readRequestLine(nested(999, text));
+    assert.equal(readRequestLine(nestedLine(998, text)).kind, 'request');
+    const deep = readRequestLine(nestedLine(999, text));
     assert.ok(deep.kind === 'bad' && deep.message.includes('deeper than 1000'), deep.kind);
   }
 });

@@ -4,9 +4,10 @@ export class ByteBuilder {
   #bytes: Buffer;
   #length = 0;
 
-  constructor(limit: number) {
+  /** `capacity` is allocated at once; what is expected, if that is known. */
+  constructor(limit: number, capacity = 4096) {
     this.#limit = limit;
-    this.#bytes = Buffer.allocUnsafe(Math.min(4096, limit));
+    this.#bytes = Buffer.allocUnsafe(Math.min(capacity, limit));
   }
 
   get length(): number {
@@ -27,9 +28,18 @@ export class ByteBuilder {
     return true;
   }
 
+  appendAll(source: Uint8Array): boolean {
+    return this.append(source, 0, source.length);
+  }
+
   /** A copy of the bytes from `from` on. */
   copy(from = 0): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.#bytes.subarray(from, this.#length));
+  }
+
+  /** The bytes themselves; the builder must not be used any more. */
+  take(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
   }
 
   /** Forgets all but the first `length` bytes. */

@@ -1,4 +1,5 @@
-import { isKey, membersOf } from './json-scan.ts';
+import { ByteBuilder } from './byte-builder.ts';
+import { isKey, membersOf, skipSpace } from './json-scan.ts';
 import type { Member } from './json-scan.ts';
 
 export interface BodyChanges {
@@ -8,6 +9,7 @@ export interface BodyChanges {
 
 const FALSE = Buffer.from('false');
 const COMMA = Buffer.from(',');
+const MODEL_KEY = Buffer.from('"model":');
 
 /**
  * The request body to send: byte for byte the same, but for the top-level members that Bora decides itself. Duplicates
@@ -21,61 +23,66 @@ const COMMA = Buffer.from(',');
  */
 export function spliceBody(body: Uint8Array, changes: BodyChanges): Uint8Array {
   const model = changes.model === undefined ? null : Buffer.from(JSON.stringify(changes.model));
-  const members: Member[] = [];
-  const replaced = new Map<Member, Uint8Array>();
-  const streamOptions: Member[] = [];
+  let isChanged = false;
   let hasModel = false;
   let streams = false;
   for (const member of membersOf(body)) {
-    members.push(member);
     if (model !== null && isKey(body, member, 'model')) {
       hasModel = true;
-      if (!isValue(body, member, model)) replaced.set(member, model);
-    } else if (isKey(body, member, 'stream')) {
-      if (!isValue(body, member, FALSE)) {
-        streams = true;
-        replaced.set(member, FALSE);
-      }
-    } else if (isKey(body, member, 'stream_options')) {
-      streamOptions.push(member);
+      isChanged ||= !isValue(body, member, model);
+    } else if (isKey(body, member, 'stream') && !isValue(body, member, FALSE)) {
+      streams = true;
+      isChanged = true;
     }
   }
-  const added = model !== null && !hasModel ? Buffer.concat([Buffer.from('"model":'), model]) : null;
-  if (replaced.size === 0 && added === null) return body;
-  const removed = new Set(streams ? streamOptions : []);
-  return rebuild(body, members, replaced, removed, added);
+  if (model !== null && !hasModel) isChanged = true;
+  return isChanged ? rewrite(body, model, hasModel, streams) : body;
 }
 
 /**
- * Each member keeps the bytes between it and its predecessor (comma and space), but for the first that is left, which
- * keeps what lies between the brace and the first member.
+ * Copies member by member, so that a body of a million members needs no list of them. Each member keeps the bytes between it
+ * and its predecessor (comma and space), but for the first that is left, which keeps what lies between the brace and the
+ * first member.
  */
-function rebuild(
+function rewrite(
   body: Uint8Array,
-  members: readonly Member[],
-  replaced: ReadonlyMap<Member, Uint8Array>,
-  removed: ReadonlySet<Member>,
-  added: Uint8Array | null,
+  model: Uint8Array | null,
+  hasModel: boolean,
+  streams: boolean,
 ): Uint8Array {
-  const first = members[0];
-  const last = members.at(-1);
-  const head = first === undefined ? body.indexOf(0x7b) + 1 : first.keyStart;
-  const parts = [body.subarray(0, head)];
-  if (added !== null) parts.push(added);
+  const out = new ByteBuilder(Number.MAX_SAFE_INTEGER, body.length + (model?.length ?? 0) + 16);
+  let copied = skipSpace(body, 0) + 1;
+  out.append(body, 0, copied);
 
-  let isEmpty = added === null;
-  let previousEnd = head;
-  for (const member of members) {
-    if (!removed.has(member)) {
-      if (!isEmpty) parts.push(member === first ? COMMA : body.subarray(previousEnd, member.keyStart));
-      parts.push(body.subarray(member.keyStart, member.valueStart));
-      parts.push(replaced.get(member) ?? body.subarray(member.valueStart, member.valueEnd));
+  let isFirst = true;
+  let isEmpty = true;
+  for (const member of membersOf(body)) {
+    if (isFirst) out.append(body, copied, member.keyStart);
+    if (isFirst && model !== null && !hasModel) {
+      out.appendAll(MODEL_KEY);
+      out.appendAll(model);
       isEmpty = false;
     }
-    previousEnd = member.valueEnd;
+    if (!(streams && isKey(body, member, 'stream_options'))) {
+      if (!isEmpty) {
+        if (isFirst) out.appendAll(COMMA);
+        else out.append(body, copied, member.keyStart);
+      }
+      out.append(body, member.keyStart, member.valueStart);
+      if (model !== null && isKey(body, member, 'model')) out.appendAll(model);
+      else if (isKey(body, member, 'stream')) out.appendAll(FALSE);
+      else out.append(body, member.valueStart, member.valueEnd);
+      isEmpty = false;
+    }
+    isFirst = false;
+    copied = member.valueEnd;
   }
-  parts.push(body.subarray(last?.valueEnd ?? head));
-  return Buffer.concat(parts);
+  if (isFirst && model !== null) {
+    out.appendAll(MODEL_KEY);
+    out.appendAll(model);
+  }
+  out.append(body, copied, body.length);
+  return out.take();
 }
 
 function isValue(bytes: Uint8Array, { valueStart, valueEnd }: Member, value: Uint8Array): boolean {
