@@ -1,0 +1,141 @@
+import type { NetworkFailure } from './network-failures.ts';
+
+/**
+ * Whose fault is it? The one place that says what a failed attempt means for its line and for the upstream. Two rules are
+ * behind all rows: a line fails only for a reason of its own, and one line must never stop an upstream for all others.
+ */
+
+/** What was seen of a failed attempt, and around it. */
+export interface Observation {
+  readonly symptom: Symptom;
+  /** While the attempt was under way the upstream answered another request of the model; or since this request first
+   * failed there. */
+  readonly answeredMeanwhile: boolean;
+  /** Since the model's last answer a different request failed in the same way (see `familyOf`). */
+  readonly failedAlike: boolean;
+  /** Since the model's last answer this very request failed in the same way, and no other did. */
+  readonly again: boolean;
+  /** No other attempt was in flight on the upstream at any time during this one. */
+  readonly alone: boolean;
+  /** What `GET /v1/models` said just after it; `unknown` if the upstream has no such list or was not asked. */
+  readonly listing: 'answers' | 'refused-alike' | 'silent' | 'unknown';
+  /** Whether that list names the model; null if there is no list to tell. */
+  readonly modelListed: boolean | null;
+}
+
+/** An HTTP status, a broken call, or an answer with status 2xx that is none. */
+export type Symptom =
+  | number
+  | NetworkFailure
+  /** Any status with a body that says the account's quota or credit is used up. */
+  | 'quota'
+  /** 2xx, but not one JSON value in UTF-8. */
+  | 'not-json'
+  /** 2xx, but every choice says `finish_reason` `abort` or `error`. */
+  | 'aborted'
+  | 'too-large';
+
+/**
+ * - `fail`: it ends now, with what came.
+ * - `count`: tried again after a backoff; the third counted attempt ends it. `count-slowly`: with a longer backoff.
+ * - `wait`: tried again, never counted.
+ * - `resend`: again at once on another connection, inside the same attempt, never counted.
+ */
+export type LineAction = 'fail' | 'count' | 'count-slowly' | 'wait' | 'resend';
+
+/**
+ * - `shrink`: the window halves and the upstream is left alone for as long as it says, or a growing moment.
+ * - `suspect`: remembered; if another request fails alike before an answer comes, it is the upstream.
+ * - `pause-…`: nothing is sent until a probe, each minute, or a person says otherwise.
+ * - `down-…`: nothing is sent until a probe, from 1 s on, is answered.
+ */
+export type UpstreamAction =
+  | 'none'
+  | 'shrink'
+  | 'suspect'
+  | 'pause-model'
+  | 'pause-upstream'
+  | 'down-model'
+  | 'down-upstream';
+
+export interface Row {
+  readonly symptoms: readonly (Symptom | '3xx' | '4xx' | '5xx')[];
+  readonly when: Condition;
+  readonly line: LineAction;
+  readonly upstream: UpstreamAction;
+  readonly why: string;
+}
+
+const CONDITIONS = {
+  always: () => true,
+  'listing refused alike': (o) => o.listing === 'refused-alike',
+  'listing silent': (o) => o.listing === 'silent',
+  'listing silent, alone': (o) => o.listing === 'silent' && o.alone,
+  'model not listed': (o) => o.modelListed === false,
+  'others answered': (o) => o.answeredMeanwhile,
+  'others failed alike': (o) => o.failedAlike,
+  'others failed alike, alone': (o) => o.failedAlike && o.alone,
+  'this one again': (o) => o.again,
+} satisfies Record<string, (o: Observation) => boolean>;
+export type Condition = keyof typeof CONDITIONS;
+
+const REFUSALS = [401, 402, 403, 407, 'quota', '3xx'] as const;
+const BREAKDOWNS = [408, 409, 425, '5xx', 'timeout', 'reset', 'cut', 'not-json', 'aborted'] as const;
+
+// prettier-ignore
+/** The first row that fits decides. Exact symptoms stand before the classes (`4xx`) that contain them. */
+export const FAULT_TABLE: readonly Row[] = [
+  // Load. Never the line's.
+  { symptoms: [429, 503, 529], when: 'always', line: 'wait', upstream: 'shrink', why: 'It says that it has too much to do.' },
+  { symptoms: ['local'], when: 'always', line: 'wait', upstream: 'shrink', why: 'This machine has no sockets left; fewer attempts need fewer.' },
+  { symptoms: ['refused', 'dns', 'unreachable', 'tls'], when: 'always', line: 'wait', upstream: 'down-upstream', why: 'The request never reached it.' },
+
+  // Of the line: it would be refused again.
+  { symptoms: [404], when: 'model not listed', line: 'wait', upstream: 'pause-model', why: 'The model is gone, for every line.' },
+  { symptoms: [400, 404, 405, 413, 415, 422, 501], when: 'always', line: 'fail', upstream: 'none', why: 'It understood this request and will not do it.' },
+  { symptoms: ['too-large'], when: 'always', line: 'fail', upstream: 'none', why: 'The answer would be as large again.' },
+
+  // Refused: key, credit, permission, wrong address. One refused request may be refused for what it asks.
+  { symptoms: REFUSALS, when: 'listing refused alike', line: 'wait', upstream: 'pause-upstream', why: 'It refuses even to list its models.' },
+  { symptoms: REFUSALS, when: 'others failed alike', line: 'wait', upstream: 'pause-model', why: 'A second, different request was refused the same way.' },
+  { symptoms: REFUSALS, when: 'always', line: 'count', upstream: 'suspect', why: 'So far it refuses this request only.' },
+
+  // Breakdowns. The line's if the upstream works for others.
+  { symptoms: ['stale'], when: 'always', line: 'resend', upstream: 'none', why: 'The upstream closed an idle connection; it never saw the request.' },
+  { symptoms: BREAKDOWNS, when: 'listing silent, alone', line: 'count', upstream: 'down-upstream', why: 'It fell silent over this one request.' },
+  { symptoms: BREAKDOWNS, when: 'listing silent', line: 'wait', upstream: 'down-upstream', why: 'It fell silent, and any of those in flight may be why.' },
+  { symptoms: BREAKDOWNS, when: 'others answered', line: 'count', upstream: 'none', why: 'It works for others.' },
+  { symptoms: ['reset', 'cut'], when: 'others failed alike, alone', line: 'count', upstream: 'down-model', why: 'It crashed with nothing else to do; the crashes before may be this request too.' },
+  { symptoms: BREAKDOWNS, when: 'others failed alike', line: 'wait', upstream: 'down-model', why: 'It fails whatever it is asked.' },
+  { symptoms: BREAKDOWNS, when: 'this one again', line: 'count-slowly', upstream: 'none', why: 'Nobody else is there to ask, and it still lists its models.' },
+  { symptoms: BREAKDOWNS, when: 'always', line: 'wait', upstream: 'suspect', why: 'Once is not enough to say whose fault it is.' },
+
+  { symptoms: ['4xx'], when: 'always', line: 'fail', upstream: 'none', why: 'The client is at fault, says HTTP, and the client is this line.' },
+];
+
+export function decide(observation: Observation): Row {
+  const row = FAULT_TABLE.find(
+    ({ symptoms, when }) => fits(symptoms, observation.symptom) && CONDITIONS[when](observation),
+  );
+  if (row === undefined) throw new Error(`The fault table has no row for ${observation.symptom}.`);
+  return row;
+}
+
+function fits(symptoms: Row['symptoms'], symptom: Symptom): boolean {
+  if (symptoms.includes(symptom)) return true;
+  if (typeof symptom !== 'number') return false;
+  return symptoms.includes(`${Math.floor(symptom / 100)}xx` as '5xx');
+}
+
+/** Failures of one family are evidence for each other. */
+export type FailureFamily = 'refusal' | 'breakdown';
+
+/** Null where the table asks for no evidence. */
+export function familyOf(symptom: Symptom): FailureFamily | null {
+  const first = FAULT_TABLE.find(({ symptoms }) => fits(symptoms, symptom));
+  if (first?.symptoms === REFUSALS) return 'refusal';
+  return first?.symptoms === BREAKDOWNS ? 'breakdown' : null;
+}
+
+/** A line's counted attempts end with this one. */
+export const MAX_FAULTS = 3;

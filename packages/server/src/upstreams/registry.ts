@@ -1,0 +1,134 @@
+import { Upstream } from './upstream.ts';
+import type { UpstreamDependencies } from './upstream.ts';
+import { UpstreamSlot } from './upstream-slot.ts';
+import type { ServedModel } from './served-model.ts';
+import type { Slot, UpstreamConfig, Upstreams, UpstreamStatus } from './upstreams.ts';
+
+const START_MS = 3_000;
+
+export interface RegistryOptions extends UpstreamDependencies {
+  readonly upstreams: readonly UpstreamConfig[];
+  /** Endpoints that Bora serves, for example `/v1/chat/completions`: with the models they make the routes. */
+  readonly endpoints: readonly string[];
+}
+
+/** All upstreams, and which of them a request goes to. Nothing is asked of them before `start`. */
+export class UpstreamRegistry implements Upstreams {
+  readonly #options: RegistryOptions;
+  readonly #upstreams: readonly Upstream[];
+  readonly #listeners = new Set<() => void>();
+  /** Routes are asked for far more often than they change. */
+  #routes: readonly string[] | 'any' | null = null;
+  readonly #notify = (): void => {
+    for (const listener of this.#listeners) listener();
+  };
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    const onChange = (): void => {
+      this.#routes = null;
+      this.#notify();
+    };
+    this.#upstreams = options.upstreams.map((config) => new Upstream(config, options, onChange));
+  }
+
+  async start(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const listed = Promise.all(this.#upstreams.map((upstream) => upstream.check()));
+    const timeUp = new AbortController();
+    const limit = AbortSignal.any([timeUp.signal, ...(signal === undefined ? [] : [signal])]);
+    try {
+      await Promise.race([listed, this.#options.clock.sleep(START_MS, limit)]);
+    } finally {
+      timeUp.abort();
+    }
+  }
+
+  routes(): readonly string[] | 'any' {
+    this.#routes ??= this.#servableRoutes();
+    return this.#routes;
+  }
+
+  models(): { reachable: boolean; models: readonly string[] | 'any' } {
+    const reachable = this.#upstreams.some((upstream) => upstream.reachable);
+    const lists = this.#upstreams.map((upstream) => upstream.serves ?? []);
+    if (lists.includes('any')) return { reachable, models: 'any' };
+    return { reachable, models: [...new Set(lists.flat())] };
+  }
+
+  whyWaiting(route: string): string | null {
+    const model = modelOf(route);
+    const reasons: string[] = [];
+    for (const upstream of this.#upstreams) {
+      const why = upstream.whyWaiting(model);
+      if (why !== null) reasons.push(why);
+      else if (upstream.servedModel(model) !== null) return null;
+    }
+    if (reasons.length > 0) return reasons.join(' ');
+    if (this.#upstreams.length === 0) return 'No upstream is configured; set BORA_UPSTREAM.';
+    const known = this.models().models;
+    return `No upstream serves the model ${model}; they serve ${known.length === 0 ? 'none' : [known].flat().join(', ')}.`;
+  }
+
+  tryAcquire(route: string): Slot | null {
+    const model = modelOf(route);
+    let best: { upstream: Upstream; served: ServedModel } | null = null;
+    let bestShare = 0;
+    for (const upstream of this.#upstreams) {
+      const served = upstream.servedModel(model);
+      if (served === null) continue;
+      const share = upstream.freeShare(served);
+      if (share <= bestShare) continue;
+      best = { upstream, served };
+      bestShare = share;
+    }
+    return best === null ? null : new UpstreamSlot(best.upstream, best.served, this.#notify);
+  }
+
+  capacity(): number {
+    let capacity = 0;
+    for (const upstream of this.#upstreams) if (upstream.health.servable) capacity += upstream.capacity();
+    return capacity;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  status(): readonly UpstreamStatus[] {
+    return this.#upstreams.map((upstream) => upstream.status());
+  }
+
+  resume(name: string): void {
+    this.#upstreams.find((upstream) => upstream.name === name)?.resume();
+  }
+
+  pause(name: string, reason: string): void {
+    this.#upstreams
+      .find((upstream) => upstream.name === name)
+      ?.health.pauseByHand(`is paused by hand (${reason})`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listeners.clear();
+    await Promise.all(this.#upstreams.map((upstream) => upstream[Symbol.asyncDispose]()));
+  }
+
+  #servableRoutes(): readonly string[] | 'any' {
+    const models = new Set<string>();
+    for (const upstream of this.#upstreams) {
+      if (!upstream.health.servable || upstream.serves === null) continue;
+      if (upstream.serves === 'any') return 'any';
+      for (const model of upstream.serves) {
+        if (upstream.servedModel(model)?.health.servable === true) models.add(model);
+      }
+    }
+    return this.#options.endpoints.flatMap((endpoint) => [...models].map((model) => `${endpoint} ${model}`));
+  }
+}
+
+/** Aliases of models will be resolved here. */
+function modelOf(route: string): string {
+  return route.slice(route.indexOf(' ') + 1);
+}

@@ -1,0 +1,88 @@
+import type { Clock } from '../observe/clock.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import { ANSWER_BYTES_IN_MEMORY, AttemptTimeout, HttpCall } from './http-call.ts';
+import type { CallResult, HttpRequest } from './http-call.ts';
+import { LISTING_PATH, readListing } from './model-listing.ts';
+import type { Listing } from './model-listing.ts';
+import { DEFAULT_ATTEMPT_TIMEOUT_MS, DEFAULT_MAX_IN_FLIGHT } from './upstreams.ts';
+import type { AttemptRequest, UpstreamConfig } from './upstreams.ts';
+
+const LISTING_TIMEOUT_MS = 3_000;
+
+/** The two calls that Bora makes of an upstream, and its connections. */
+export class UpstreamCalls implements AsyncDisposable {
+  readonly #clock: Clock;
+  readonly #pool: ConnectionPool;
+  readonly #prefix: string;
+  readonly #headers: readonly string[];
+  readonly #timeoutMs: number;
+  readonly #maxAnswerBytes: number;
+
+  constructor(config: UpstreamConfig, clock: Clock, maxAnswerBytes: number) {
+    const url = new URL(config.url);
+    this.#clock = clock;
+    this.#pool = new ConnectionPool(url.origin, config.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT);
+    this.#prefix = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
+    this.#headers = headersOf(config);
+    this.#timeoutMs = config.timeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS;
+    this.#maxAnswerBytes = maxAnswerBytes;
+  }
+
+  /** @throws as `Slot.send`. */
+  post(request: AttemptRequest, signal?: AbortSignal): Promise<CallResult> {
+    const { endpoint, body } = request;
+    return this.#call(
+      {
+        method: 'POST',
+        path: this.#prefix + endpoint,
+        headers: this.#headers,
+        body,
+        maxAnswerBytes: this.#maxAnswerBytes,
+        openSpill: (status) => request.openSpill(status),
+      },
+      this.#timeoutMs,
+      signal,
+    );
+  }
+
+  async list(): Promise<Listing> {
+    const request = {
+      method: 'GET',
+      path: this.#prefix + LISTING_PATH,
+      headers: this.#headers,
+      body: null,
+      maxAnswerBytes: ANSWER_BYTES_IN_MEMORY,
+      openSpill: null,
+    } as const;
+    return readListing(await this.#call(request, LISTING_TIMEOUT_MS));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async #call(request: HttpRequest, timeoutMs: number, signal?: AbortSignal): Promise<CallResult> {
+    signal?.throwIfAborted();
+    const call = new HttpCall(this.#pool, request);
+    const cancelDeadline = this.#clock.after(timeoutMs, () => call.abort(new AttemptTimeout()));
+    const onAbort = (): void => call.abort(signal?.reason as Error);
+    signal?.addEventListener('abort', onAbort);
+    try {
+      return await call.run();
+    } finally {
+      cancelDeadline();
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+}
+
+/** Name and value by turns, as undici takes them with the least work per request. */
+function headersOf({ apiKey, headers = {} }: UpstreamConfig): string[] {
+  const all = new Map([
+    ['content-type', 'application/json'],
+    ['user-agent', 'bora'],
+  ]);
+  if (apiKey !== undefined && apiKey !== null) all.set('authorization', `Bearer ${apiKey}`);
+  for (const [name, value] of Object.entries(headers)) all.set(name.toLowerCase(), value);
+  return [...all].flat();
+}

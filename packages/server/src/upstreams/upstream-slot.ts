@@ -1,0 +1,155 @@
+import { readResult } from './answer-reading.ts';
+import type { Reading } from './answer-reading.ts';
+import { decide, familyOf } from './fault-table.ts';
+import type { Observation, Row } from './fault-table.ts';
+import type { Listing } from './model-listing.ts';
+import type { ServedModel } from './served-model.ts';
+import type { Upstream } from './upstream.ts';
+import type { AttemptRequest, Slot, Verdict } from './upstreams.ts';
+import { verdictOf } from './verdicts.ts';
+import type { AttemptEnd, Pass } from './window.ts';
+
+type FailedReading = Extract<Reading, { kind: 'failure' }>;
+
+const OTHER: AttemptEnd = { kind: 'other' };
+const OVERLOADED: AttemptEnd = { kind: 'overloaded' };
+
+/** A place in a window, and the attempt made in it. */
+export class UpstreamSlot implements Slot {
+  readonly #upstream: Upstream;
+  readonly #served: ServedModel;
+  readonly #onFree: () => void;
+  readonly #pass: Pass;
+  readonly #upstreamStay: number;
+  readonly #modelStay: number;
+  readonly #enteredWhenSent: number;
+  readonly #startedAlone: boolean;
+  #used = false;
+
+  /** Enters the window, which must have a place (`freeShare` above 0). */
+  constructor(upstream: Upstream, served: ServedModel, onFree: () => void) {
+    const pass = served.window.enter();
+    if (pass === null) throw new Error('The window has no free place.');
+    this.#upstream = upstream;
+    this.#served = served;
+    this.#onFree = onFree;
+    this.#pass = pass;
+    this.#upstreamStay = upstream.health.enter();
+    this.#modelStay = served.health.enter();
+    this.#startedAlone = upstream.inFlight === 0;
+    upstream.inFlight += 1;
+    upstream.entered += 1;
+    this.#enteredWhenSent = upstream.entered;
+  }
+
+  get upstream(): string {
+    return this.#upstream.name;
+  }
+
+  release(): void {
+    this.#use();
+    this.#leave(OTHER, null);
+  }
+
+  async send(request: AttemptRequest, signal?: AbortSignal): Promise<Verdict> {
+    this.#use();
+    const { calls, clock, random } = this.#upstream;
+    const sentAt = clock.elapsed();
+    const answersWhenSent = this.#served.evidence.answers;
+    let end = OTHER;
+    let retryAfterMs: number | null = null;
+    try {
+      for (let resent = false; ; resent = true) {
+        const reading = readResult(await calls.post(request, signal), clock.now());
+        if (reading.kind === 'answer') {
+          this.#upstream.noteAnswer(this.#served);
+          const { outputTokens } = reading.verdict;
+          end = { kind: 'answered', outputTokens, elapsedMs: clock.elapsed() - sentAt };
+          return reading.verdict;
+        }
+        const failure = resent ? asFresh(reading) : reading;
+        const row = decide(await this.#observe(failure, request, answersWhenSent));
+        if (row.line === 'resend') continue;
+        if (row.upstream === 'shrink') {
+          end = OVERLOADED;
+          retryAfterMs = failure.retryAfterMs;
+        } else this.#act(row, failure);
+        return verdictOf(row, failure, request.faults, random);
+      }
+    } finally {
+      this.#leave(end, retryAfterMs);
+    }
+  }
+
+  async #observe(
+    { symptom }: FailedReading,
+    request: AttemptRequest,
+    answersWhenSent: number,
+  ): Promise<Observation> {
+    const upstream = this.#upstream;
+    const alone = this.#startedAlone && upstream.entered === this.#enteredWhenSent;
+    const family = familyOf(symptom);
+    const known =
+      family === null
+        ? { answeredMeanwhile: false, failedAlike: false, again: false }
+        : this.#served.evidence.failed(family, request.body, answersWhenSent);
+    const broke = symptom === 'reset' || symptom === 'cut';
+    const asks =
+      family === 'breakdown' ? broke || !known.answeredMeanwhile : family !== null || symptom === 404;
+    const listing = asks ? await upstream.evidence() : null;
+    const modelListed = listing?.kind === 'models' ? listing.models.includes(this.#served.model) : null;
+    return { symptom, ...known, alone, listing: listingSays(listing), modelListed };
+  }
+
+  #act(row: Row, { symptom, reason }: FailedReading): void {
+    const { health } = this.#upstream;
+    const served = this.#served;
+    switch (row.upstream) {
+      case 'pause-upstream':
+        return health.pause(reason);
+      case 'pause-model':
+        served.unlisted = symptom === 404;
+        return served.health.pause(
+          served.unlisted
+            ? `does not list the model ${served.model} any more`
+            : `${reason}, for model ${served.model},`,
+        );
+      case 'down-upstream':
+        // Where no connection came about, nothing is suspect but the way there: it may start at full width again.
+        return health.down(reason, familyOf(symptom) !== null);
+      case 'down-model':
+        return served.health.down(`${reason}, whatever it is asked of model ${served.model},`, true);
+      default:
+    }
+  }
+
+  #use(): void {
+    if (this.#used) throw new Error('A slot is used once.');
+    this.#used = true;
+  }
+
+  #leave(end: AttemptEnd, retryAfterMs: number | null): void {
+    const upstream = this.#upstream;
+    const served = this.#served;
+    upstream.inFlight -= 1;
+    upstream.health.leave(this.#upstreamStay);
+    served.health.leave(this.#modelStay);
+    const change = served.window.leave(this.#pass, end);
+    if (end.kind === 'overloaded') {
+      upstream.refused += 1;
+      // Refusals of one round trip are one refusal: one cut, one step of quiet.
+      if (change === 'cut' || retryAfterMs !== null) upstream.quiet(served, retryAfterMs);
+    }
+    this.#onFree();
+  }
+}
+
+function asFresh(reading: FailedReading): FailedReading {
+  return reading.symptom === 'stale' ? { ...reading, symptom: 'reset' } : reading;
+}
+
+function listingSays(listing: Listing | null): Observation['listing'] {
+  if (listing === null || listing.kind === 'none') return 'unknown';
+  if (listing.kind === 'silent') return 'silent';
+  return listing.kind === 'refused' ? 'refused-alike' : 'answers';
+}

@@ -1,0 +1,278 @@
+import type { Clock } from '../observe/clock.ts';
+import { Health } from './health.ts';
+import type { Listing } from './model-listing.ts';
+import { duration } from './reasons.ts';
+import { ServedModel } from './served-model.ts';
+import { UpstreamCalls } from './upstream-calls.ts';
+import { DEFAULT_MAX_IN_FLIGHT } from './upstreams.ts';
+import type { UpstreamConfig, UpstreamState, UpstreamStatus } from './upstreams.ts';
+
+const REFRESH_LISTING_MS = 60_000;
+
+/** A listing younger than this is not asked for again to judge a failure: many fail together. */
+const FRESH_LISTING_MS = 1_000;
+
+export interface UpstreamLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface UpstreamDependencies {
+  readonly clock: Clock;
+  /** From 0 to 1, for jitter. */
+  readonly random: () => number;
+  readonly log: UpstreamLog;
+  /** Larger answers end their line. */
+  readonly maxAnswerBytes: number;
+}
+
+/**
+ * One upstream: which models it serves and how it is. It asks `/v1/models` at the start and each minute, sooner as a probe of
+ * what is down, and at once when a failure is to be judged; all three read the same answer in the same way.
+ */
+export class Upstream implements AsyncDisposable {
+  readonly name: string;
+  readonly url: string;
+  readonly maxInFlight: number;
+  readonly weight: number;
+  readonly calls: UpstreamCalls;
+  readonly health: Health;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Attempts that ever went out; tells an attempt whether it was alone. */
+  entered = 0;
+  inFlight = 0;
+  answered = 0;
+  refused = 0;
+  readonly #log: UpstreamLog;
+  readonly #onChange: () => void;
+  readonly #configured: readonly string[] | null;
+  readonly #models = new Map<string, ServedModel>();
+  #serves: readonly string[] | 'any' | null;
+  #listing: Listing | null = null;
+  #listedAt = -Infinity;
+  #checking: Promise<Listing> | null = null;
+  /** It refuses to list its models with a key that it takes for requests. */
+  #listsToNobody = false;
+  #cancelCheck: () => void = () => {};
+  #closed = false;
+
+  constructor(config: UpstreamConfig, dependencies: UpstreamDependencies, onChange: () => void) {
+    const { clock, random, log, maxAnswerBytes } = dependencies;
+    this.name = config.name;
+    this.url = config.url;
+    this.maxInFlight = config.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT;
+    this.weight = config.weight ?? 1;
+    this.clock = clock;
+    this.random = random;
+    this.#log = log;
+    this.#onChange = onChange;
+    this.#configured = config.models ?? null;
+    this.#serves = this.#configured;
+    this.calls = new UpstreamCalls(config, clock, maxAnswerBytes);
+    this.health = new Health(clock, random, (state, reason) => this.#entered(state, reason, {}));
+  }
+
+  /** Null until known. */
+  get serves(): readonly string[] | 'any' | null {
+    return this.#serves;
+  }
+
+  /** Whether it answered when last asked. */
+  get reachable(): boolean {
+    return this.#listing !== null && this.#listing.kind !== 'silent';
+  }
+
+  /** Null if it does not serve the model, as far as known. */
+  servedModel(model: string): ServedModel | null {
+    if (this.#serves === null || (this.#serves !== 'any' && !this.#serves.includes(model))) return null;
+    let served = this.#models.get(model);
+    if (served === undefined) {
+      const health = new Health(this.clock, this.random, (state, reason) =>
+        this.#entered(state, reason, { model }),
+      );
+      served = new ServedModel(model, this.maxInFlight, health);
+      this.#models.set(model, served);
+    }
+    return served;
+  }
+
+  /** Free part of the model's window and of the upstream's own cap, times the weight; 0 if nothing can go out now. */
+  freeShare(served: ServedModel): number {
+    if (!this.health.admits || !served.health.admits) return 0;
+    const { limit, inFlight } = served.window;
+    return this.weight * Math.min(1 - inFlight / limit, 1 - this.inFlight / this.maxInFlight);
+  }
+
+  /** Windows of the models that can be served, within its own cap. One that takes any model counts with its cap. */
+  capacity(): number {
+    if (this.#serves === null) return 0;
+    if (this.#serves === 'any') return this.maxInFlight;
+    let windows = 0;
+    for (const model of this.#serves) {
+      const served = this.servedModel(model);
+      if (served?.health.servable === true) windows += served.window.limit;
+    }
+    return Math.min(windows, this.maxInFlight);
+  }
+
+  /** Why nothing of this model goes out here; null if it does, or if it is not served here. */
+  whyWaiting(model: string): string | null {
+    if (!this.health.servable) return this.#why(this.health);
+    if (this.#serves === null) return `${this.url} has not said yet which models it serves.`;
+    const served = this.servedModel(model);
+    if (served === null) return null;
+    if (!served.health.servable) return this.#why(served.health);
+    const quiet = Math.max(this.health.quietUntil ?? 0, served.health.quietUntil ?? 0);
+    if (quiet === 0) return null;
+    return `${this.url} has too much to do; next try in ${duration(quiet - this.clock.now())}.`;
+  }
+
+  status(): UpstreamStatus {
+    const { name, url, inFlight, maxInFlight, answered, refused } = this;
+    const { state, reason, since, quietUntil } = this.health;
+    const models = [...this.#models.values()].map((served) => served.status());
+    const serves = this.#serves ?? [];
+    return {
+      name,
+      url,
+      state,
+      reason,
+      since,
+      quietUntil,
+      inFlight,
+      maxInFlight,
+      answered,
+      refused,
+      serves,
+      models,
+    };
+  }
+
+  /** A complete answer to a request. */
+  noteAnswer(served: ServedModel): void {
+    this.answered += 1;
+    if (this.#listing?.kind === 'refused') this.#listsToNobody = true;
+    served.evidence.answered();
+    served.health.answered();
+    this.health.answered();
+  }
+
+  /** Leaves the upstream alone if it said for how long, else the model for a growing moment. */
+  quiet(served: ServedModel, ms: number | null): void {
+    const until = (ms === null ? served.health : this.health).quiet(ms);
+    this.clock.after(until - this.clock.now(), this.#onChange);
+  }
+
+  /** What `/v1/models` says now, as evidence. */
+  async evidence(): Promise<Listing> {
+    if (this.#listing !== null && this.clock.elapsed() - this.#listedAt < FRESH_LISTING_MS)
+      return this.#listing;
+    const listing = await this.check();
+    return listing.kind === 'refused' && this.#listsToNobody ? { kind: 'none' } : listing;
+  }
+
+  /** Asks for the models, once at a time, and acts on the answer. Never rejects. */
+  check(): Promise<Listing> {
+    this.#checking ??= this.calls.list().then((listing) => {
+      this.#checking = null;
+      if (!this.#closed) this.#learn(listing);
+      return listing;
+    });
+    return this.#checking;
+  }
+
+  resume(): void {
+    this.health.resumeByHand();
+    for (const served of this.#models.values()) {
+      served.unlisted = false;
+      served.health.resumeByHand();
+    }
+    void this.check();
+    this.#onChange();
+  }
+
+  /** Sets the next check: of what waits for a probe, or the refresh. */
+  schedule(): void {
+    this.#cancelCheck();
+    if (this.#closed) return;
+    const now = this.clock.now();
+    let at = this.health.probeAt;
+    if (this.health.servable) {
+      at = this.#nextRefresh(now);
+      for (const { health } of this.#models.values()) at = Math.min(at, health.probeAt);
+    }
+    if (at === Infinity) return;
+    this.#cancelCheck = this.clock.after(Math.max(0, at - now), () => void this.check());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#cancelCheck();
+    await this.calls[Symbol.asyncDispose]();
+  }
+
+  #nextRefresh(now: number): number {
+    return now + Math.max(0, this.#listedAt + REFRESH_LISTING_MS - this.clock.elapsed());
+  }
+
+  #learn(listing: Listing): void {
+    this.#listing = listing;
+    this.#listedAt = this.clock.elapsed();
+    if (listing.kind === 'models') this.#serves = this.#configured ?? listing.models;
+    if (listing.kind === 'none') this.#serves = this.#configured ?? 'any';
+    this.#judgeUpstream(listing);
+    if (listing.kind !== 'silent')
+      for (const served of this.#models.values()) this.#judgeModel(served, listing);
+    this.schedule();
+    this.#onChange();
+  }
+
+  #judgeUpstream(listing: Listing): void {
+    const { health } = this;
+    if (listing.kind === 'silent') {
+      // A server whose threads all generate may be too busy to list its models; its answers speak for it.
+      if (health.servable && listing.failure === 'timeout' && this.inFlight > 0) return;
+      if (health.servable) health.down(listing.reason, false);
+      else health.stillDown(listing.reason);
+    } else if (listing.kind === 'refused' && (this.#serves === null || health.state === 'paused')) {
+      health.pause(
+        `refuses to list its models (HTTP ${listing.status}). Check its API key, or list its models in bora.yaml`,
+      );
+    } else if (this.#serves === null) {
+      health.down(`answers HTTP 429 to GET /v1/models`, false);
+    } else health.recover();
+  }
+
+  #judgeModel(served: ServedModel, listing: Listing): void {
+    if (served.health.probeAt > this.clock.now()) return;
+    if (served.unlisted && listing.kind === 'models' && !listing.models.includes(served.model)) {
+      served.health.pause(served.health.reason ?? '');
+    } else {
+      served.unlisted = false;
+      served.health.recover();
+    }
+  }
+
+  #entered(state: UpstreamState, reason: string | null, about: { model?: string }): void {
+    const fields = { upstream: this.name, ...about };
+    const what = about.model === undefined ? 'Upstream' : 'Model of upstream';
+    if (state === 'up') this.#log.info(fields, `${what} is up.`);
+    else if (state === 'trial')
+      this.#log.info(fields, `${what} answers again; trying one request at a time.`);
+    else this.#log.warn(fields, `${what} is ${state}: it ${reason}.`);
+    this.schedule();
+    this.#onChange();
+  }
+
+  #why({ reason, since, probeAt, state }: Health): string {
+    const now = this.clock.now();
+    const next =
+      probeAt === Infinity
+        ? 'it waits to be resumed by hand'
+        : state === 'paused'
+          ? `next look in ${duration(probeAt - now)}, or resume it by hand`
+          : `next try in ${duration(probeAt - now)}`;
+    return `${this.url} ${reason} since ${duration(now - since)}; ${next}.`;
+  }
+}

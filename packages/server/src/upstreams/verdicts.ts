@@ -1,0 +1,87 @@
+import { checkAnswer } from '../bytes/answer-check.ts';
+import type { LineAction, Row, Symptom } from './fault-table.ts';
+import { MAX_FAULTS } from './fault-table.ts';
+import { jitter } from './health.ts';
+import type { Verdict } from './upstreams.ts';
+
+/** A failed attempt as its line sees it. */
+export interface Failure {
+  readonly symptom: Symptom;
+  /** The upstream's status; 0 if there was none. */
+  readonly status: number;
+  /** The upstream's body where the status is an error. */
+  readonly body: Uint8Array;
+  /** In words, to be read after the upstream's name. */
+  readonly reason: string;
+}
+
+/** Backoff of a line after its first counted attempt; doubles with each. */
+const BACKOFF_MS = 1_000;
+const SLOW_BACKOFF_MS = 15_000;
+
+/** What remains of an error body that is not JSON; a page of HTML tells little after that. */
+const LONGEST_QUOTE = 4096;
+
+export function verdictOf(
+  row: Row,
+  failure: Failure,
+  faults: number,
+  random: () => number,
+): Exclude<Verdict, { kind: 'succeeded' }> {
+  const counts = row.line === 'count' || row.line === 'count-slowly';
+  if (row.line === 'fail' || (counts && faults + 1 >= MAX_FAULTS)) return failed(row, failure);
+  const afterMs = backoff(row.line, row.upstream, faults, random);
+  return { kind: 'retry', afterMs, countsAgainstLine: counts, reason: failure.reason };
+}
+
+function backoff(line: LineAction, upstream: Row['upstream'], faults: number, random: () => number): number {
+  if (line === 'count-slowly') return jitter(SLOW_BACKOFF_MS * 2 ** faults, random);
+  if (line === 'count') return jitter(BACKOFF_MS * 2 ** faults, random);
+  // What was done to the upstream holds it back already; another one may take the line at once.
+  return upstream === 'suspect' ? jitter(BACKOFF_MS, random) : 0;
+}
+
+/** How a line ends whose failure came without an error status of the upstream's own. Codes are permanent. */
+const ENDS = {
+  timeout: [504, 'request_timeout', 'The upstream did not answer within the time for one attempt.'],
+  reset: [502, 'upstream_reset', 'The upstream broke the connection before it answered.'],
+  cut: [502, 'upstream_reset', 'The upstream broke the connection in the middle of its answer.'],
+  poison: [502, 'poison', 'The upstream crashed each time it worked on this request.'],
+  'not-json': [
+    502,
+    'invalid_answer',
+    'The upstream answered with success, but not with one JSON value in UTF-8.',
+  ],
+  aborted: [502, 'generation_aborted', 'The upstream ended every choice with finish_reason abort or error.'],
+  'too-large': [502, 'answer_too_large', 'The answer is larger than BORA_MAX_ANSWER_BYTES allows.'],
+} as const;
+
+function failed(row: Row, failure: Failure): Exclude<Verdict, { kind: 'succeeded' | 'retry' }> {
+  const { symptom, status, body } = failure;
+  const crashed = symptom !== 'timeout' && status === 0 && row.upstream.startsWith('down');
+  const end = crashed ? ENDS.poison : ENDS[symptom as keyof typeof ENDS];
+  if (end !== undefined) {
+    const [endStatus, code, what] = end;
+    const message = symptom === 'not-json' ? quoted(what, body) : what;
+    return { kind: 'failed', status: endStatus, body: errorBody(message, code), reason: what };
+  }
+  const checked = checkAnswer(body);
+  return {
+    kind: 'failed',
+    status,
+    body:
+      checked.kind === 'ok'
+        ? checked.body
+        : errorBody(quoted(`The upstream answered HTTP ${status}.`, body), 'upstream_error'),
+    reason: `HTTP Error, status code: ${status}`,
+  };
+}
+
+function quoted(sentence: string, body: Uint8Array): string {
+  const text = Buffer.from(body.subarray(0, LONGEST_QUOTE)).toString().trim();
+  return text === '' ? `${sentence} The body was empty.` : `${sentence} Its text: ${text}`;
+}
+
+function errorBody(message: string, code: string): Uint8Array {
+  return Buffer.from(JSON.stringify({ object: 'error', message, type: 'upstream_error', param: null, code }));
+}
