@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decide, familyOf, FAULT_TABLE } from '../src/upstreams/fault-table.ts';
+import type { Observation, Row, Symptom } from '../src/upstreams/fault-table.ts';
+import { verdictOf } from '../src/upstreams/verdicts.ts';
+
+const QUIET: Omit<Observation, 'symptom'> = {
+  answeredMeanwhile: false,
+  failedAlike: false,
+  again: false,
+  alone: false,
+  listing: 'answers',
+  modelListed: true,
+};
+
+const BREAKDOWNS: readonly Symptom[] = [
+  408,
+  409,
+  425,
+  500,
+  502,
+  504,
+  520,
+  'timeout',
+  'reset',
+  'cut',
+  'not-json',
+  'aborted',
+];
+const REFUSALS: readonly Symptom[] = [301, 401, 402, 403, 407, 'quota'];
+
+/** Symptoms, what else was seen, and what follows for the line and for the upstream. */
+const CASES: readonly [readonly Symptom[], Partial<Observation>, Row['line'], Row['upstream']][] = [
+  [[429, 503, 529], {}, 'wait', 'shrink'],
+  [[429, 503, 529], { answeredMeanwhile: true, alone: true, again: true }, 'wait', 'shrink'],
+  [['local'], {}, 'wait', 'shrink'],
+  [['refused', 'dns', 'unreachable', 'tls'], {}, 'wait', 'down-upstream'],
+  [['refused', 'dns', 'unreachable', 'tls'], { answeredMeanwhile: true }, 'wait', 'down-upstream'],
+  [[400, 405, 413, 415, 422, 501, 406, 418, 451], {}, 'fail', 'none'],
+  [[404], { modelListed: true }, 'fail', 'none'],
+  [[404], { modelListed: null }, 'fail', 'none'],
+  [[404], { modelListed: false }, 'wait', 'pause-model'],
+  [['too-large'], {}, 'fail', 'none'],
+  [REFUSALS, {}, 'count', 'suspect'],
+  [REFUSALS, { again: true }, 'count', 'suspect'],
+  [REFUSALS, { failedAlike: true }, 'wait', 'pause-model'],
+  [REFUSALS, { listing: 'refused-alike' }, 'wait', 'pause-upstream'],
+  [['stale'], {}, 'resend', 'none'],
+  [BREAKDOWNS, {}, 'wait', 'suspect'],
+  [BREAKDOWNS, { answeredMeanwhile: true }, 'count', 'none'],
+  [BREAKDOWNS, { answeredMeanwhile: true, failedAlike: true }, 'count', 'none'],
+  [BREAKDOWNS, { failedAlike: true }, 'wait', 'down-model'],
+  [BREAKDOWNS, { again: true }, 'count-slowly', 'none'],
+  [BREAKDOWNS, { listing: 'silent' }, 'wait', 'down-upstream'],
+  [BREAKDOWNS, { listing: 'silent', answeredMeanwhile: true }, 'wait', 'down-upstream'],
+  [BREAKDOWNS, { listing: 'silent', alone: true }, 'count', 'down-upstream'],
+  [[500, 'timeout'], { failedAlike: true, alone: true }, 'wait', 'down-model'],
+  [['reset', 'cut'], { failedAlike: true, alone: true }, 'count', 'down-model'],
+];
+
+for (const [symptoms, seen, line, upstream] of CASES) {
+  const around = JSON.stringify(seen);
+  test(`${symptoms.join(', ')} with ${around}: the line ${line}, the upstream ${upstream}`, () => {
+    for (const symptom of symptoms) {
+      const row = decide({ symptom, ...QUIET, ...seen });
+      assert.deepEqual({ symptom, line: row.line, upstream: row.upstream }, { symptom, line, upstream });
+    }
+  });
+}
+
+test('every row of the table is reached by a case above and gives its reason', () => {
+  const reached = CASES.flatMap(([symptoms, seen]) =>
+    symptoms.map((symptom) => decide({ symptom, ...QUIET, ...seen })),
+  );
+  for (const row of FAULT_TABLE) {
+    assert.ok(reached.includes(row), `not reached: ${row.symptoms.join()} when ${row.when}`);
+    assert.match(row.why, /\.$/);
+  }
+});
+
+test('every status from 300 to 599 has a row', () => {
+  for (let symptom = 300; symptom < 600; symptom += 1) assert.ok(decide({ symptom, ...QUIET }));
+});
+
+test('refusals and breakdowns are evidence, load and the fault of a line are none', () => {
+  for (const symptom of REFUSALS) assert.equal(familyOf(symptom), 'refusal');
+  for (const symptom of BREAKDOWNS) assert.equal(familyOf(symptom), 'breakdown');
+  for (const symptom of [429, 503, 529, 400, 404, 501, 'refused', 'too-large'] as const) {
+    assert.equal(familyOf(symptom), null);
+  }
+});
+
+const HALF = (): number => 0;
+const FULL = (): number => 1;
+
+function verdict(symptom: Symptom, seen: Partial<Observation>, faults: number, body = '', random = FULL) {
+  const status = typeof symptom === 'number' ? symptom : symptom === 'not-json' ? 200 : 0;
+  const failure = { symptom, status, body: Buffer.from(body), reason: 'why' };
+  return verdictOf(decide({ symptom, ...QUIET, ...seen }), failure, faults, random);
+}
+
+function failedBody(result: ReturnType<typeof verdict>): Record<string, unknown> {
+  assert.equal(result.kind, 'failed');
+  return JSON.parse(Buffer.from(result.body).toString()) as Record<string, unknown>;
+}
+
+test('counted attempts back off twice as long each time, with jitter, and the third ends the line', () => {
+  const seen = { answeredMeanwhile: true };
+  const retry = { kind: 'retry', countsAgainstLine: true, reason: 'why' };
+  assert.deepEqual(verdict(500, seen, 0), { ...retry, afterMs: 1000 });
+  assert.deepEqual(verdict(500, seen, 1), { ...retry, afterMs: 2000 });
+  assert.deepEqual(verdict(500, seen, 0, '', HALF), { ...retry, afterMs: 500 });
+  assert.deepEqual(verdict(500, seen, 2, '{"error": {"message":"x"}}'), {
+    kind: 'failed',
+    status: 500,
+    body: Buffer.from('{"error": {"message":"x"}}'),
+    reason: 'HTTP Error, status code: 500',
+  });
+});
+
+test('what does not count never ends a line, however often it happens', () => {
+  for (const symptom of [429, 503, 'refused', 'reset'] as const) {
+    const result = verdict(symptom, { failedAlike: true }, 2);
+    assert.deepEqual(result, { kind: 'retry', afterMs: 0, countsAgainstLine: false, reason: 'why' });
+  }
+});
+
+test('a line that ends without an error status of the upstream gets a permanent code', () => {
+  const seen = { answeredMeanwhile: true };
+  const codes = (['timeout', 'reset', 'cut', 'not-json', 'aborted', 'too-large'] as const).map((symptom) => {
+    const result = verdict(symptom, seen, 2);
+    const body = failedBody(result);
+    assert.deepEqual(Object.keys(body), ['object', 'message', 'type', 'param', 'code']);
+    return [symptom, (result as { status: number }).status, body.code];
+  });
+  assert.deepEqual(codes, [
+    ['timeout', 504, 'request_timeout'],
+    ['reset', 502, 'upstream_reset'],
+    ['cut', 502, 'upstream_reset'],
+    ['not-json', 502, 'invalid_answer'],
+    ['aborted', 502, 'generation_aborted'],
+    ['too-large', 502, 'answer_too_large'],
+  ]);
+});
+
+test('a line alone in flight when its upstream crashes for the third time is poison', () => {
+  const body = failedBody(verdict('reset', { listing: 'silent', alone: true }, 2));
+  assert.equal(body.code, 'poison');
+});
+
+test('an error body that is not JSON is quoted in one that is', () => {
+  const body = failedBody(verdict(413, {}, 0, '<html>\nToo "large"</html>'));
+  assert.equal(body.message, 'The upstream answered HTTP 413. Its text: <html>\nToo "large"</html>');
+  assert.equal(body.code, 'upstream_error');
+  assert.match(String(failedBody(verdict(400, {}, 0)).message), /The body was empty/);
+});
+
+test('an error body of several lines becomes one line', () => {
+  const result = verdict(400, {}, 0, '{\n  "detail": "a\\nb"\r\n}\n');
+  assert.equal(result.kind, 'failed');
+  assert.equal(Buffer.from(result.body).toString(), '{   "detail": "a\\nb"  }');
+});
