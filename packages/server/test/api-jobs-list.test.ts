@@ -39,7 +39,7 @@ const NEWEST = ['fourth', 'third', 'second', 'first'];
 for (const [query, wanted] of [
   ['', NEWEST],
   ['page=0&page_size=100&created_by_me=false&order_by=-created', NEWEST],
-  ['order_by=created', [...NEWEST].reverse()],
+  ['order_by=created', NEWEST.toReversed()],
   ['page=1&page_size=3', ['first']],
   ['model=large', ['fourth', 'second']],
   ['model=null&agent_id=null&metadata=null&status=null&created_after=null', NEWEST],

@@ -211,7 +211,7 @@ test('a body that is no multipart form is refused', async () => {
     body: 'x',
   });
   assert.equal(noBoundary.status, 400);
-  assert.match(String(noBoundary.body.detail), /names no boundary/);
+  assert.match(JSON.stringify(noBoundary.body.detail), /names no boundary/);
   const cutShort = await call(server, '/v1/files', {
     method: 'POST',
     headers: { 'content-type': 'multipart/form-data; boundary=b' },
@@ -243,7 +243,7 @@ test('files over the limits are refused with 413', async () => {
   assert.deepEqual([lines.status, lines.body.bora?.code], [413, 'file_too_large']);
   const bytes = await upload<ErrorBody>(small, [['file', new File(['x'.repeat(301)], 'a.pdf')]]);
   assert.equal(bytes.status, 413);
-  assert.match(String(bytes.body.detail), /larger than 300 bytes/);
+  assert.match(JSON.stringify(bytes.body.detail), /larger than 300 bytes/);
   assert.equal(await countFiles(small), 0);
 });
 

@@ -1,0 +1,191 @@
+import { join } from 'node:path';
+import { SERVED_ENDPOINTS } from '@bora/protocol/mistral-jobs';
+import type { FastifyInstance } from 'fastify';
+import { Authenticator } from './access/authenticate.ts';
+import { checkBinding } from './access/loopback.ts';
+import { createApi } from './api/create-api.ts';
+import { listenOn } from './api/listen.ts';
+import { closeWithin } from './api/close-within.ts';
+import { WritingSession } from './api/writing-session.ts';
+import type { Config, ConfigSources } from './config/config.ts';
+import { readConfig } from './config/config.ts';
+import { DEFAULT_DISPATCH_SETTINGS } from './dispatch/settings.ts';
+import type { DispatchSettings } from './dispatch/settings.ts';
+import { Worker } from './dispatch/worker.ts';
+import { Collector } from './files/collector.ts';
+import { IndexThread } from './files/index-thread.ts';
+import type { Clock } from './observe/clock.ts';
+import { systemClock } from './observe/clock.ts';
+import type { Log } from './observe/log.ts';
+import { createLog, logOf } from './observe/log.ts';
+import { Metrics } from './observe/metrics.ts';
+import type { ReachStopPoint } from './observe/stop-points.ts';
+import { passStopPoints } from './observe/stop-points.ts';
+import { openDiskBlobStore } from './storage/disk/disk-blob-store.ts';
+import { openSystemDisk } from './storage/disk/system-disk.ts';
+import type { Database } from './storage/ports/database.ts';
+import type { Disk } from './storage/ports/disk.ts';
+import { openSqliteDatabase } from './storage/sqlite/open-sqlite-database.ts';
+import { UpstreamRegistry } from './upstreams/registry.ts';
+import type { Upstreams, UpstreamStatus } from './upstreams/upstreams.ts';
+
+/** What tests and tools put in place of the real thing. */
+export interface BoraOverrides {
+  readonly log?: Log;
+  readonly clock?: Clock;
+  /** From 0 inclusive to 1 exclusive, like `Math.random`. */
+  readonly random?: () => number;
+  readonly reachStopPoint?: ReachStopPoint;
+  /** Wraps the database that was opened. */
+  readonly database?: (database: Database) => Database;
+  /** Wraps the disk of the blobs. */
+  readonly disk?: (disk: Disk) => Disk;
+  readonly upstreams?: Upstreams;
+  readonly dispatch?: Partial<DispatchSettings>;
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly database: Database;
+  readonly upstreams: Upstreams;
+  readonly worker: Worker;
+  readonly collector: Collector;
+  readonly api: FastifyInstance;
+  /** Closes what was opened, in the opposite order. */
+  readonly opened: AsyncDisposableStack;
+}
+
+/**
+ * A whole Bora in this process: `fromEnv → create → start → stop`. It never ends the process: once stopped it holds nothing that
+ * would keep it alive.
+ */
+export class Bora implements AsyncDisposable {
+  readonly #parts: Parts;
+  #url: string | null = null;
+  #stopping: Promise<void> | null = null;
+
+  /**
+   * @throws ConfigError
+   * @throws DatabaseRefused if another process holds the data folder, or a newer Bora wrote it
+   */
+  static async fromEnv(sources: ConfigSources, overrides?: BoraOverrides): Promise<Bora> {
+    return Bora.create(readConfig(sources), overrides);
+  }
+
+  /** Opens the data folder. Nothing listens and nothing is sent yet. */
+  static async create(config: Config, overrides: BoraOverrides = {}): Promise<Bora> {
+    await using opening = new AsyncDisposableStack();
+    const parts = await open(config, overrides, opening);
+    return new Bora({ ...parts, opened: opening.move() });
+  }
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Where it listens, such as `http://127.0.0.1:2672`. */
+  get url(): string {
+    if (this.#url === null) throw new Error('Bora does not listen yet. Await start() first.');
+    return this.#url;
+  }
+
+  /** For people and tools that want to know what is behind it. */
+  upstreamStatus(): readonly UpstreamStatus[] {
+    return this.#parts.upstreams.status();
+  }
+
+  /**
+   * Listens, goes on with whatever an earlier run left, and asks the upstreams for their models (3 seconds at most; one that is
+   * down then is found later).
+   * @throws OpenToEverybody, CannotListen
+   */
+  async start(signal?: AbortSignal): Promise<void> {
+    const { config, log, database, upstreams, worker, collector, api } = this.#parts;
+    checkBinding(config.host, await database.hasKeys());
+    this.#url = await listenOn(api, config.host, config.port);
+    worker.start();
+    collector.start();
+    log.info({ url: this.#url, data: config.data }, 'Bora listens');
+    await upstreams.start(signal);
+  }
+
+  /**
+   * Stops in order: takes no new calls, lets calls and requests in flight finish for the configured grace, journals what was
+   * answered, gives leases back and closes the data folder. What did not finish is sent again after the next start. Idempotent.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    const { config, log, clock, worker, collector, api, opened } = this.#parts;
+    await using _closedLast = opened;
+    const graceMs = config.stopGraceSeconds * 1000;
+    const [{ aborted }] = await Promise.all([
+      worker.stop(graceMs),
+      closeWithin(api, graceMs, clock),
+      collector.stop(),
+    ]);
+    log.info({ aborted }, 'Bora stopped; aborted requests are sent again after the next start');
+  }
+}
+
+async function open(
+  config: Config,
+  overrides: BoraOverrides,
+  opening: AsyncDisposableStack,
+): Promise<Omit<Parts, 'opened'>> {
+  const { clock = systemClock, random = Math.random, reachStopPoint = passStopPoints } = overrides;
+  const log = overrides.log ?? createLog(config.logLevel);
+  const metrics = new Metrics();
+  metrics.addProcessFigures();
+
+  const opened = opening.use(await openSqliteDatabase({ folder: config.data, clock }));
+  const database = overrides.database?.(opened) ?? opened;
+  const systemDisk = await openSystemDisk(join(config.data, 'blobs'));
+  const disk = overrides.disk?.(systemDisk) ?? systemDisk;
+  const blobs = await openDiskBlobStore(disk, { minFreeBytes: config.minFreeBytes });
+
+  const upstreams = opening.use(
+    overrides.upstreams ??
+      new UpstreamRegistry({
+        upstreams: config.upstreams,
+        endpoints: SERVED_ENDPOINTS,
+        maxAnswerBytes: config.maxAnswerBytes,
+        clock,
+        random,
+        log: logOf(log, 'upstreams'),
+      }),
+  );
+  const worker = new Worker({
+    database,
+    blobs,
+    upstreams,
+    clock,
+    log: logOf(log, 'worker'),
+    reachStopPoint,
+    settings: { ...DEFAULT_DISPATCH_SETTINGS, ...overrides.dispatch },
+  });
+  const collector = new Collector({ database, blobs, clock, log: logOf(log, 'files') });
+  const api = createApi({
+    database,
+    blobs,
+    session: opening.use(new WritingSession(database, clock, logOf(log, 'api'))),
+    indexer: opening.use(new IndexThread()),
+    authenticator: new Authenticator(database, clock),
+    upstreams,
+    clock,
+    log: logOf(log, 'api'),
+    metrics,
+    reachStopPoint,
+    settings: config,
+  });
+  return { config, log: logOf(log, 'main'), clock, database, upstreams, worker, collector, api };
+}
