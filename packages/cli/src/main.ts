@@ -1,5 +1,8 @@
 import { Command, CommanderError } from 'commander';
+import { addKeysCommand } from './commands/keys.ts';
 import { addResultsCommand } from './commands/results.ts';
+import { addRunCommand } from './commands/run.ts';
+import { addServeCommand } from './commands/serve.ts';
 import { addSubmitCommand } from './commands/submit.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -8,8 +11,11 @@ const program = new Command('bora')
   .showHelpAfterError('(bora help shows how)')
   .exitOverride();
 
+addServeCommand(program);
+addRunCommand(program);
 addSubmitCommand(program);
 addResultsCommand(program);
+addKeysCommand(program);
 
 try {
   await program.parseAsync();

@@ -3,6 +3,15 @@ import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 
+/** Codes of errors of the server's start that say that it was told something that cannot be. */
+const REFUSALS: ReadonlySet<string | null> = new Set([
+  'bad_configuration',
+  'open_to_everybody',
+  'cannot_listen',
+  'data_folder_in_use',
+  'data_folder_newer',
+]);
+
 /**
  * Where a command's words go. Without `--json` the result is text on stdout and everything said on the way goes to stderr. With `--json`
  * stdout holds JSON only, one object a line, errors included, and nothing is said on the way.
@@ -29,8 +38,9 @@ export class Output {
     const explained = explain(error);
     if (this.json) {
       const { message, why, whatToDo, exitCode } = explained;
-      const code = error instanceof BoraError ? error.code : null;
-      process.stdout.write(`${JSON.stringify({ error: { message, why, whatToDo, code, exitCode } })}\n`);
+      process.stdout.write(
+        `${JSON.stringify({ error: { message, why, whatToDo, code: codeOf(error), exitCode } })}\n`,
+      );
     } else {
       const details = [explained.why, explained.whatToDo].filter((part) => part !== undefined);
       process.stderr.write(`error: ${explained.message}\n${details.map((part) => `  ${part}\n`).join('')}`);
@@ -42,15 +52,16 @@ export class Output {
 function explain(error: unknown): CliError {
   if (error instanceof CliError) return error;
   if (error instanceof BoraError) {
-    const exitCode =
-      error.status === null
-        ? EXIT.unreachable
-        : error.status >= 400 && error.status < 500
-          ? EXIT.usage
-          : EXIT.failure;
+    const refused = error.status !== null && !error.transient;
+    const exitCode = error.status === null ? EXIT.unreachable : refused ? EXIT.usage : EXIT.failure;
     const request = error.requestId === null ? undefined : `Request id ${error.requestId}.`;
     return new CliError(error.message, { exitCode, ...(request ? { why: request } : {}) });
   }
   const message = error instanceof Error ? error.message : String(error);
-  return new CliError(message, { exitCode: EXIT.failure }, { cause: error });
+  const exitCode = REFUSALS.has(codeOf(error)) ? EXIT.usage : EXIT.failure;
+  return new CliError(message, { exitCode }, { cause: error });
+}
+
+function codeOf(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 }

@@ -23,6 +23,7 @@ import type { ReachStopPoint } from './observe/stop-points.ts';
 import { passStopPoints } from './observe/stop-points.ts';
 import { openDiskBlobStore } from './storage/disk/disk-blob-store.ts';
 import { openSystemDisk } from './storage/disk/system-disk.ts';
+import type { AccessRecords } from './storage/ports/access-records.ts';
 import type { Database } from './storage/ports/database.ts';
 import type { Disk } from './storage/ports/disk.ts';
 import { openSqliteDatabase } from './storage/sqlite/open-sqlite-database.ts';
@@ -135,6 +136,14 @@ export class Bora implements AsyncDisposable {
     ]);
     log.info({ aborted }, 'Bora stopped; aborted requests are sent again after the next start');
   }
+}
+
+/**
+ * The workspaces and keys of a data folder, also while a Bora runs on it, for `bora keys`. Close it soon.
+ * @throws DatabaseRefused if a newer Bora wrote the folder
+ */
+export function openAccessRecords(dataFolder: string): Promise<AccessRecords & AsyncDisposable> {
+  return openSqliteDatabase({ folder: dataFolder, clock: systemClock, lock: false });
 }
 
 async function open(
