@@ -46,7 +46,7 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
   return {
     createBatch(batch, limits): CreateBatchResult {
       const existing = read(batch.id);
-      if (existing !== null) return { kind: 'created', batch: existing };
+      if (existing?.workspaceId === batch.workspaceId) return { kind: 'created', batch: existing };
       const missing = batch.inputFileIds.find((fileId) => !fileIsThere(context, batch.workspaceId, fileId));
       if (missing !== undefined) return { kind: 'missing-file', fileId: missing };
       const refused = tooManyPending(context, batch, limits);
@@ -158,7 +158,7 @@ function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' |
   const unstarted = run(
     context,
     `UPDATE batch SET state = ?, end_reason = ?, ended_at = ?
-     WHERE id = ? AND state IN ('validating', 'queued') AND started_at IS NULL`,
+     WHERE id = ? AND state IN ('validating', 'queued')`,
     reason,
     reason,
     now,
@@ -172,7 +172,7 @@ function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' |
   const stopped = run(
     context,
     `UPDATE batch SET state = ?, end_reason = coalesce(end_reason, ?), cancelling_at = ?
-     WHERE id = ? AND state IN ('queued', 'running')`,
+     WHERE id = ? AND state IN ${reason === 'cancelled' ? `('running', 'expiring')` : `('running')`}`,
     reason === 'cancelled' ? 'cancelling' : 'expiring',
     reason,
     reason === 'cancelled' ? now : null,

@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { BlobNames, CollectableBlob } from '../ports/blob-names.ts';
+import { BlobNotWritten } from '../ports/file-records.ts';
+import { isAlive } from './session-store.ts';
 import { all, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
 
 export function blobNameStore(context: StoreContext): Synchronous<BlobNames> {
   return {
     reserveBlobs(session, count) {
+      if (!isAlive(context, session)) {
+        throw new BlobNotWritten(`Session ${session} is closed or was declared dead; it gets no names.`);
+      }
       const names = Array.from({ length: count }, () => randomUUID().replaceAll('-', ''));
       for (const name of names) {
         run(
@@ -33,12 +38,6 @@ export function blobNameStore(context: StoreContext): Synchronous<BlobNames> {
 
     collectableBlobs(graceMs, limit) {
       const now = context.now();
-      run(
-        context,
-        `UPDATE blob_name SET state = 'released', changed_at = ?
-         WHERE state = 'writing' AND owner NOT IN (SELECT id FROM session)`,
-        now,
-      );
       return all<CollectableBlob>(
         context,
         `SELECT name, CASE state WHEN 'released' THEN 'first' ELSE 'second' END AS pass FROM blob_name

@@ -93,12 +93,10 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
       const rows = all<BlobColumns & { start: number }>(
         context,
         `SELECT start, length, blob_name, blob_offset, checksum, bytes FROM file_part
-         WHERE file_id = ? AND start >= coalesce((SELECT max(start) FROM file_part WHERE file_id = ? AND start <= ?), 0)
-         ORDER BY start LIMIT ?`,
-        fileId,
-        fileId,
-        offset,
-        maxParts,
+         WHERE file_id = :file AND start + length > :offset
+           AND start >= coalesce((SELECT max(start) FROM file_part WHERE file_id = :file AND start <= :offset), 0)
+         ORDER BY start LIMIT :maxParts`,
+        { file: fileId, offset, maxParts },
       );
       const parts: ManifestPart[] = [];
       let inlineBytes = 0;

@@ -13,7 +13,7 @@ export function migrate(db: Sqlite): void {
   const files = readdirSync(FOLDER)
     .filter((name) => name.endsWith('.sql'))
     .toSorted();
-  const version = Number(db.pragma('user_version', { simple: true }));
+  const version = versionOf(db);
   if (version > files.length) {
     throw new DatabaseRefused(
       'data_folder_newer',
@@ -22,10 +22,15 @@ export function migrate(db: Sqlite): void {
     );
   }
   for (const [place, file] of files.entries()) {
-    if (place < version) continue;
     db.transaction(() => {
+      // Read again inside: another process may have migrated while this one waited to begin.
+      if (versionOf(db) > place) return;
       db.exec(readFileSync(new URL(file, FOLDER), 'utf8'));
       db.pragma(`user_version = ${place + 1}`);
-    })();
+    }).immediate();
   }
+}
+
+function versionOf(db: Sqlite): number {
+  return Number(db.pragma('user_version', { simple: true }));
 }

@@ -1,8 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../observe/clock.ts';
+import type { BlobRef } from '../ports/blobs.ts';
 import { DatabaseRefused, type Database, type Hint } from '../ports/database.ts';
 import { BlobNotWritten } from '../ports/file-records.ts';
+import { decodeIndexRow, encodeRow, type EncodedIndexRow } from './journal-encoding.ts';
 import type { Call, DescribedError, Reply, ThreadOptions } from './thread-messages.ts';
 
 export interface SqliteOptions {
@@ -11,7 +13,10 @@ export interface SqliteOptions {
   readonly clock: Clock;
   /** Default true; see `ThreadOptions.lock`. */
   readonly lock?: boolean;
+  /** See `ThreadOptions.killInJournalTransaction`. */
   readonly killInJournalTransaction?: number;
+  /** See `ThreadOptions.storeVariant`. */
+  readonly storeVariant?: URL;
 }
 
 /** Each port method; the compiler checks that the list is complete. */
@@ -73,7 +78,13 @@ const METHODS = Object.keys({
 export async function openSqliteDatabase(options: SqliteOptions): Promise<Database> {
   const { folder, clock, lock = true, killInJournalTransaction = null } = options;
   mkdirSync(folder, { recursive: true });
-  const threadOptions: ThreadOptions = { folder, lock, now: clock.now(), killInJournalTransaction };
+  const threadOptions: ThreadOptions = {
+    folder,
+    lock,
+    now: clock.now(),
+    killInJournalTransaction,
+    storeVariant: options.storeVariant?.href ?? null,
+  };
   const thread = new Worker(new URL('./sqlite-thread.ts', import.meta.url), { workerData: threadOptions });
   const connection = new Connection(thread, clock);
   await connection.ready;
@@ -81,11 +92,40 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Databa
   const methods = Object.fromEntries(
     METHODS.map((method) => [method, (...args: unknown[]) => connection.call(method, args)]),
   );
+  const crossing: Pick<Database, 'createFile' | 'commitShards' | 'appendJournal' | 'readJournalIndex'> = {
+    createFile: ({ manifest, cuts, ...file }, session) => {
+      const compact = { ...file, manifest: manifest.map(compactBlob), cuts: cuts && compactBlob(cuts) };
+      return connection.call('createFile', [compact, session]);
+    },
+    commitShards: (session, commits) => {
+      const compact = commits.map((commit) => ({
+        ...commit,
+        parts: commit.parts.map((part) => ({ ...part, blob: compactBlob(part.blob) })),
+      }));
+      return connection.call('commitShards', [session, compact]);
+    },
+    appendJournal: (session, rows) => {
+      const encoded = rows.map(encodeRow);
+      const moved = encoded.map(({ bytes }) => bytes.buffer as ArrayBuffer);
+      return connection.call('appendJournal', [session, encoded], moved);
+    },
+    async readJournalIndex(lease) {
+      const rows = await connection.call<EncodedIndexRow[] | null>('readJournalIndex', [lease]);
+      return rows && rows.map(decodeIndexRow);
+    },
+  };
   const rest = {
+    ...crossing,
     onHint: (listener: (hint: Hint) => void) => connection.onHint(listener),
     [Symbol.asyncDispose]: () => connection.close(),
   };
   return { ...methods, ...rest } as unknown as Database;
+}
+
+/** A message carries the whole buffer behind a view; a small view into a large one is cut out first. */
+function compactBlob(blob: BlobRef): BlobRef {
+  if (blob.kind === 'object' || blob.bytes.byteLength === blob.bytes.buffer.byteLength) return blob;
+  return { kind: 'inline', bytes: new Uint8Array(blob.bytes) };
 }
 
 class Connection {
@@ -112,14 +152,18 @@ class Connection {
     thread.on('exit', () => this.#end(new Error('The database thread has ended.'), reject));
   }
 
-  call(method: string, args: readonly unknown[]): Promise<unknown> {
-    if (this.#ended !== null) return Promise.reject(this.#ended);
+  /** `moved` are buffers that nobody else will use again. */
+  async call<Result>(
+    method: string,
+    args: readonly unknown[],
+    moved: readonly ArrayBuffer[] = [],
+  ): Promise<Result> {
+    if (this.#ended !== null) throw this.#ended;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const id = ++this.#lastId;
     this.#calls.set(id, { resolve, reject });
-    // Copied, not transferred: after an error of unknown outcome the caller offers the same bytes again.
-    this.#thread.postMessage({ id, method, now: this.#clock.now(), args } satisfies Call);
-    return promise;
+    this.#thread.postMessage({ id, method, now: this.#clock.now(), args } satisfies Call, moved);
+    return (await promise) as Result;
   }
 
   onHint(listener: (hint: Hint) => void): () => void {

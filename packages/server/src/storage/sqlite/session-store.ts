@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Sessions } from '../ports/sessions.ts';
-import { all, run, type StoreContext } from './store-context.ts';
+import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
 
 export function sessionStore(context: StoreContext): Synchronous<Sessions> {
   return {
     openSession() {
-      const dead = all<{ id: string }>(context, 'SELECT id FROM session WHERE boot <> ?', context.boot);
-      for (const { id } of dead) bury(context, id);
+      if (context.holdsFolder) {
+        const dead = all<{ id: string }>(context, 'SELECT id FROM session WHERE boot <> ?', context.boot);
+        for (const { id } of dead) bury(context, id);
+      }
       const id = randomUUID();
       run(
         context,
@@ -36,13 +38,17 @@ export function sessionStore(context: StoreContext): Synchronous<Sessions> {
   };
 }
 
+export function isAlive(context: StoreContext, session: string): boolean {
+  return first(context, 'SELECT 1 FROM session WHERE id = ?', session) !== undefined;
+}
+
 function bury(context: StoreContext, session: string): void {
   endLeases(context, session, 1);
 }
 
 /**
- * Without its row a session is dead for good: names it still writes are released by collection, its writes fail their
- * lease checks. Epochs stay; the next claim raises them.
+ * Without its row a session is dead for good: it gets no leases and no names, and what it still writes fails the checks
+ * of leases and names. Epochs stay; the next claim raises them.
  */
 function endLeases(context: StoreContext, session: string, deaths: number): void {
   const shards = run(
@@ -51,7 +57,13 @@ function endLeases(context: StoreContext, session: string, deaths: number): void
     deaths,
     session,
   );
-  const tasks = run(context, 'UPDATE task SET session = NULL WHERE session = ?', session);
+  const tasks = run(context, 'UPDATE task SET session = NULL WHERE session = ? AND done = 0', session);
+  run(
+    context,
+    `UPDATE blob_name SET state = 'released', changed_at = ? WHERE owner = ? AND state = 'writing'`,
+    context.now(),
+    session,
+  );
   run(context, 'DELETE FROM session WHERE id = ?', session);
   if (shards + tasks > 0) context.hint({ kind: 'work' });
 }

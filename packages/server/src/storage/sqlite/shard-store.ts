@@ -1,45 +1,14 @@
-import type { Dialect } from '../ports/batch-records.ts';
-import type { ClaimedShard, ResultPart, ShardClaim, ShardCommit, ShardQueue } from '../ports/shard-queue.ts';
+import type { ResultPart, ShardCommit, ShardQueue } from '../ports/shard-queue.ts';
 import { blobLength, blobValues, ownBlob } from './blob-columns.ts';
+import { claimDrain, claimShards } from './shard-claims.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
 import { beginFinalise } from './task-store.ts';
 
-/** Virtual time is charged in estimated tokens: four bytes of input each. */
-const BYTES_PER_TOKEN = 4;
-
 export function shardStore(context: StoreContext): Synchronous<ShardQueue> {
   return {
-    claimShards(claim) {
-      const turns = claimableBatches(context, claim);
-      const claimed: ClaimedShard[] = [];
-      while (claimed.length < claim.limit) {
-        const turn = turns.reduce<Turn | null>(
-          (least, next) => (least === null || next.vtime < least.vtime ? next : least),
-          null,
-        );
-        if (turn === null) break;
-        const shard = claimNextOf(context, turn, claim);
-        if (shard === null) {
-          turns.splice(turns.indexOf(turn), 1);
-          continue;
-        }
-        claimed.push(shard);
-        turn.vtime += shard.length / BYTES_PER_TOKEN / turn.weight;
-        run(context, 'UPDATE workspace SET vtime = ? WHERE id = ?', turn.vtime, turn.workspaceId);
-      }
-      return claimed;
-    },
-
-    claimDrain(session, limit) {
-      const rows = all<{ id: number }>(
-        context,
-        `SELECT s.id FROM batch b JOIN shard s ON s.batch_id = b.id
-         WHERE b.state IN ('cancelling', 'expiring') AND s.state IN ('queued', 'parked') LIMIT ?`,
-        limit,
-      );
-      return rows.map(({ id }) => lease(context, id, session));
-    },
+    claimShards: (claim) => claimShards(context, claim),
+    claimDrain: (session, limit) => claimDrain(context, session, limit),
 
     drainUntouched(limit) {
       const rows = all<{ id: number; batchId: string }>(
@@ -76,127 +45,6 @@ export function shardStore(context: StoreContext): Synchronous<ShardQueue> {
 
     commitShards(session, commits) {
       return commits.map((commit) => commitShard(context, session, commit));
-    },
-  };
-}
-
-/** A workspace's place in the round, with its batches in the order in which they are served. */
-interface Turn {
-  readonly workspaceId: string;
-  readonly weight: number;
-  vtime: number;
-  readonly batches: { id: string; leased: number }[];
-}
-
-function claimableBatches(context: StoreContext, claim: ShardClaim): Turn[] {
-  const rows = all<{ id: string; workspaceId: string; vtime: number; weight: number; leased: number }>(
-    context,
-    `SELECT b.id, b.workspace_id AS workspaceId, w.vtime, w.weight,
-       (SELECT count(*) FROM shard s WHERE s.session = :session AND s.batch_id = b.id) AS leased
-     FROM batch b JOIN workspace w ON w.id = b.workspace_id
-     WHERE b.state IN ('queued', 'running')
-       AND (:any OR b.routes IS NULL OR EXISTS (SELECT 1 FROM batch_route r WHERE r.batch_id = b.id
-              AND r.route IN (SELECT value FROM json_each(:routes))))
-       AND EXISTS (SELECT 1 FROM shard s WHERE s.batch_id = b.id AND s.state IN ('queued', 'parked'))
-     ORDER BY b.workspace_id, b.priority, b.deadline_at, b.created_at, b.id`,
-    { session: claim.session, ...routeValues(claim) },
-  );
-  const turns = new Map<string, Turn>();
-  for (const { id, workspaceId, vtime, weight, leased } of rows) {
-    const turn = turns.get(workspaceId) ?? { workspaceId, weight, vtime, batches: [] };
-    turn.batches.push({ id, leased });
-    turns.set(workspaceId, turn);
-  }
-  return [...turns.values()];
-}
-
-function routeValues(claim: ShardClaim): { any: number; routes: string } {
-  return claim.routes === 'any' ? { any: 1, routes: '[]' } : { any: 0, routes: JSON.stringify(claim.routes) };
-}
-
-function claimNextOf(context: StoreContext, turn: Turn, claim: ShardClaim): ClaimedShard | null {
-  for (let batch = turn.batches[0]; batch !== undefined; batch = turn.batches[0]) {
-    const next =
-      batch.leased >= claim.perBatch
-        ? undefined
-        : first<{ id: number }>(
-            context,
-            `SELECT id FROM shard WHERE batch_id = :batch AND (state = 'queued' OR state = 'parked'
-               AND (:any OR parked_route IN (SELECT value FROM json_each(:routes))))
-             AND state IN ('queued', 'parked') ORDER BY number LIMIT 1`,
-            { batch: batch.id, ...routeValues(claim) },
-          );
-    if (next !== undefined) {
-      batch.leased += 1;
-      run(
-        context,
-        `UPDATE batch SET state = 'running', started_at = coalesce(started_at, ?) WHERE id = ? AND state = 'queued'`,
-        context.now(),
-        batch.id,
-      );
-      return lease(context, next.id, claim.session);
-    }
-    turn.batches.shift();
-  }
-  return null;
-}
-
-interface LeasedRow {
-  readonly id: number;
-  readonly number: number;
-  readonly epoch: number;
-  readonly first_ordinal: number;
-  readonly count: number;
-  readonly file_id: string;
-  readonly start: number;
-  readonly length: number;
-  readonly first_line: number;
-  readonly deaths: number;
-  readonly has_journal: number;
-  readonly batch_id: string;
-  readonly workspace_id: string;
-  readonly dialect: Dialect;
-  readonly endpoint: string;
-  readonly model: string | null;
-  readonly deadline_at: number;
-}
-
-/** Takes a free shard; the caller found it free in the same transaction, and transactions are serial. */
-function lease(context: StoreContext, shardId: number, session: string): ClaimedShard {
-  run(
-    context,
-    `UPDATE shard SET state = 'leased', session = ?, epoch = epoch + 1, parked_route = NULL, parked_reason = NULL
-     WHERE id = ? AND state IN ('queued', 'parked')`,
-    session,
-    shardId,
-  );
-  const row = first<LeasedRow>(
-    context,
-    `SELECT s.*, i.file_id, b.workspace_id, b.dialect, b.endpoint, b.model, b.deadline_at
-     FROM shard s JOIN batch b ON b.id = s.batch_id
-       JOIN batch_input i ON i.batch_id = s.batch_id AND i.position = s.input
-     WHERE s.id = ?`,
-    shardId,
-  )!;
-  return {
-    id: row.id,
-    number: row.number,
-    epoch: row.epoch,
-    firstOrdinal: row.first_ordinal,
-    count: row.count,
-    fileId: row.file_id,
-    start: row.start,
-    length: row.length,
-    firstLine: row.first_line,
-    deaths: row.deaths,
-    journaled: row.has_journal === 1,
-    batch: {
-      id: row.batch_id,
-      workspaceId: row.workspace_id,
-      dialect: row.dialect,
-      endpoint: row.endpoint,
-      model: row.model,
-      deadlineAt: row.deadline_at,
     },
   };
 }

@@ -1,103 +1,101 @@
 import { randomUUID } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import SqliteDatabase from 'better-sqlite3';
-import type { Hint } from '../ports/database.ts';
-import { accessStore } from './access-store.ts';
-import { batchStore } from './batch-store.ts';
-import { blobNameStore } from './blob-name-store.ts';
-import { fileStore } from './file-store.ts';
 import { lockFolder } from './folder-lock.ts';
-import { journalStore } from './journal-store.ts';
-import { migrate } from './migrate.ts';
-import { sessionStore } from './session-store.ts';
-import { shardStore } from './shard-store.ts';
-import type { StoreContext } from './store-context.ts';
-import { taskStore } from './task-store.ts';
-import type { Call, Reply, ThreadOptions } from './thread-messages.ts';
-
-/** Statements are cached in memory that SQLite and the kernel share; 64 MiB hold a journal's hot part many times over. */
-const CACHE_KIB = 64 * 1024;
-const BUSY_TIMEOUT_MS = 5_000;
+import { openStores, type OpenStores } from './open-stores.ts';
+import type { StoreVariant } from './store-context.ts';
+import type { Call, DescribedError, Reply, ThreadOptions } from './thread-messages.ts';
 
 const options = workerData as ThreadOptions;
 const port = parentPort!;
 
 try {
-  serve();
+  serve(await loadVariant());
 } catch (error) {
-  port.postMessage({ kind: 'refused', error: describe(error) } satisfies Reply);
+  reply({ kind: 'refused', error: describe(error) });
 }
 
-function serve(): void {
-  const lock = options.lock ? lockFolder(`${options.folder}/lock.sqlite`, options.now) : null;
-  const db = new SqliteDatabase(`${options.folder}/bora.sqlite`, { timeout: BUSY_TIMEOUT_MS });
-  db.pragma('journal_mode = WAL');
-  // FULL: a commit that was answered survives power loss. NORMAL would be ten times faster and lose the last commits.
-  db.pragma('synchronous = FULL');
-  db.pragma('foreign_keys = ON');
-  db.pragma(`cache_size = -${CACHE_KIB}`);
-  migrate(db);
-
-  let now = options.now;
-  let hints: Hint[] = [];
+function serve(variant: StoreVariant): void {
+  const { folder, killInJournalTransaction } = options;
+  const lock = options.lock ? lockFolder(`${folder}/lock.sqlite`, options.now) : null;
+  const boot = randomUUID();
   let journalTransactions = 0;
-  const context: StoreContext = {
-    db,
-    boot: randomUUID(),
-    now: () => now,
-    hint: (hint) => hints.push(hint),
-    sql: statementsOf(db),
-    inJournalTransaction() {
-      journalTransactions += 1;
-      if (journalTransactions === options.killInJournalTransaction) process.kill(process.pid, 'SIGKILL');
-    },
-  };
-  const methods = {
-    ...fileStore(context),
-    ...batchStore(context),
-    ...taskStore(context),
-    ...shardStore(context),
-    ...journalStore(context),
-    ...blobNameStore(context),
-    ...sessionStore(context),
-    ...accessStore(context),
-    ping: (): void => {},
-  } as Record<string, (...args: unknown[]) => unknown>;
-  const inTransaction = db.transaction((call: Call) => methods[call.method](...call.args));
+  const open = (): OpenStores =>
+    openStores({
+      file: `${folder}/bora.sqlite`,
+      variant,
+      boot,
+      holdsFolder: lock !== null,
+      inJournalTransaction() {
+        journalTransactions += 1;
+        if (journalTransactions === killInJournalTransaction) process.kill(process.pid, 'SIGKILL');
+      },
+    });
+  let stores: OpenStores | null = openOrUnlock(open, lock);
 
   port.on('message', (call: Call) => {
     if (call.method === 'close') {
-      db.close();
+      stores?.close();
       lock?.[Symbol.dispose]();
-      port.postMessage({ kind: 'answer', id: call.id, value: undefined, hints: [] } satisfies Reply);
+      reply({ kind: 'answer', id: call.id, value: undefined, hints: [] });
       port.close();
       return;
     }
-    now = call.now;
-    hints = [];
     try {
-      const value = inTransaction.immediate(call);
-      port.postMessage({ kind: 'answer', id: call.id, value, hints } satisfies Reply);
+      stores ??= open();
+      reply({ kind: 'answer', id: call.id, ...stores.run(call) });
     } catch (error) {
-      port.postMessage({ kind: 'error', id: call.id, error: describe(error) } satisfies Reply);
+      reply({ kind: 'error', id: call.id, error: describe(error) });
+      if (isDiskFailure(error)) stores = abandon(stores);
     }
   });
-  port.postMessage({ kind: 'ready' } satisfies Reply);
+  reply({ kind: 'ready' });
 }
 
-function statementsOf(db: SqliteDatabase.Database): StoreContext['sql'] {
-  const prepared = new Map<string, SqliteDatabase.Statement>();
-  return (text) => {
-    let statement = prepared.get(text);
-    if (statement === undefined) {
-      statement = db.prepare(text);
-      prepared.set(text, statement);
-    }
-    return statement;
-  };
+function openOrUnlock(open: () => OpenStores, lock: Disposable | null): OpenStores {
+  try {
+    return open();
+  } catch (error) {
+    lock?.[Symbol.dispose]();
+    throw error;
+  }
 }
 
-function describe(error: unknown): { name: string; message: string; code?: string } {
+/**
+ * After a failed write or fsync nobody knows what the file holds, and SQLite's memory of it may differ: the next call opens the
+ * database anew and so sees what is really there.
+ */
+function abandon(stores: OpenStores | null): null {
+  try {
+    stores?.close();
+  } catch {
+    // The disk fails; there is nothing to save here, and the next call reports what is wrong.
+  }
+  return null;
+}
+
+function isDiskFailure(error: unknown): boolean {
+  return error instanceof SqliteDatabase.SqliteError && error.code.startsWith('SQLITE_IOERR');
+}
+
+async function loadVariant(): Promise<StoreVariant> {
+  if (options.storeVariant === null) return () => ({});
+  const module = (await import(options.storeVariant)) as { readonly storeVariant: StoreVariant };
+  return module.storeVariant;
+}
+
+function reply(message: Reply): void {
+  const { value } = message.kind === 'answer' ? message : { value: null };
+  port.postMessage(message, Array.isArray(value) ? value.flatMap(wholeBuffer) : []);
+}
+
+/** Bytes read for a caller are moved to it, not copied, where they are all that their buffer holds. */
+function wholeBuffer(value: unknown): ArrayBuffer[] {
+  if (!(value instanceof Uint8Array) || !(value.buffer instanceof ArrayBuffer)) return [];
+  return value.byteLength === value.buffer.byteLength && value.byteLength > 0 ? [value.buffer] : [];
+}
+
+function describe(error: unknown): DescribedError {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
   const { name, message } = error;
   return 'code' in error && typeof error.code === 'string'

@@ -1,11 +1,22 @@
 import type { Database as Sqlite, Statement } from 'better-sqlite3';
+import type { AccessRecords } from '../ports/access-records.ts';
+import type { BatchRecords } from '../ports/batch-records.ts';
+import type { BlobNames } from '../ports/blob-names.ts';
 import type { Hint } from '../ports/database.ts';
+import type { FileRecords } from '../ports/file-records.ts';
+import type { PlanAndFinalise } from '../ports/plan-and-finalise.ts';
+import type { Sessions } from '../ports/sessions.ts';
+import type { ShardQueue } from '../ports/shard-queue.ts';
+import type { JournalStore } from './journal-store.ts';
+import type { Synchronous } from './synchronous.ts';
 
 /** What the stores share inside the database thread. Each method of a store runs inside one transaction. */
 export interface StoreContext {
   readonly db: Sqlite;
   /** This opening of the database; sessions of any other boot are dead. */
   readonly boot: string;
+  /** False beside a running server, whose sessions are not ours to bury. */
+  readonly holdsFolder: boolean;
   /** The time of the current transaction. */
   now(): number;
   /** Told to others after the commit. */
@@ -15,6 +26,23 @@ export interface StoreContext {
   /** Called between the journal rows' writes and the commit; for the crash harness. */
   inJournalTransaction(): void;
 }
+
+/** Everything that the thread does for its callers. */
+export interface StoreMethods
+  extends
+    Synchronous<FileRecords>,
+    Synchronous<BatchRecords>,
+    Synchronous<PlanAndFinalise>,
+    Synchronous<ShardQueue>,
+    JournalStore,
+    Synchronous<BlobNames>,
+    Synchronous<Sessions>,
+    Synchronous<AccessRecords> {
+  ping(): void;
+}
+
+/** Replaces methods, so that tests can plant a defect; in production nothing is replaced. */
+export type StoreVariant = (context: StoreContext, methods: StoreMethods) => Partial<StoreMethods>;
 
 /** Runs a query for one row or all, typed by the caller: columns are known by the SQL beside it. */
 export function first<Row>(context: StoreContext, text: string, ...values: unknown[]): Row | undefined {

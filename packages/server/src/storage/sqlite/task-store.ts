@@ -1,6 +1,7 @@
 import type { PlanAndFinalise, PlanInput, ResultFiles, Task, TaskLease } from '../ports/plan-and-finalise.ts';
 import { releaseOwned } from './blob-columns.ts';
 import { insertFile } from './file-store.ts';
+import { isAlive } from './session-store.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
 
@@ -27,19 +28,30 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
   const subjectOf = ({ taskId, epoch, session }: TaskLease): string | null =>
     first<{ subject_id: string }>(
       context,
-      'SELECT subject_id FROM task WHERE id = ? AND epoch = ? AND session = ?',
+      'SELECT subject_id FROM task WHERE id = ? AND epoch = ? AND session = ? AND done = 0',
       taskId,
       epoch,
       session,
     )?.subject_id ?? null;
-  const dropTask = ({ taskId }: TaskLease): number => run(context, 'DELETE FROM task WHERE id = ?', taskId);
+  const markDone = ({ taskId }: TaskLease): number =>
+    run(context, 'UPDATE task SET done = 1 WHERE id = ?', taskId);
+  /** Whether this very lease did the task before: the answer to a repeat after an unknown outcome. */
+  const isDone = ({ taskId, epoch, session }: TaskLease): boolean =>
+    first(
+      context,
+      'SELECT 1 FROM task WHERE id = ? AND epoch = ? AND session = ? AND done = 1',
+      taskId,
+      epoch,
+      session,
+    ) !== undefined;
 
   return {
     claimTask(session) {
+      if (!isAlive(context, session)) return null;
       const row = first<{ id: number; kind: Task['kind']; subject_id: string; epoch: number }>(
         context,
         `UPDATE task SET session = ?, epoch = epoch + 1
-         WHERE id = (SELECT id FROM task WHERE session IS NULL AND not_before <= ? ORDER BY id LIMIT 1)
+         WHERE id = (SELECT id FROM task WHERE session IS NULL AND done = 0 AND not_before <= ? ORDER BY id LIMIT 1)
          RETURNING id, kind, subject_id, epoch`,
         session,
         context.now(),
@@ -52,7 +64,7 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
     returnTask({ taskId, epoch, session }, delayMs) {
       run(
         context,
-        'UPDATE task SET session = NULL, not_before = ? WHERE id = ? AND epoch = ? AND session = ?',
+        'UPDATE task SET session = NULL, not_before = ? WHERE id = ? AND epoch = ? AND session = ? AND done = 0',
         context.now() + delayMs,
         taskId,
         epoch,
@@ -90,7 +102,8 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
 
     finishPlan(lease, plan) {
       const batchId = subjectOf(lease);
-      if (batchId === null || !isValidating(context, batchId)) return false;
+      if (batchId === null) return isDone(lease);
+      if (!isValidating(context, batchId)) return false;
       for (const route of plan.routes ?? []) {
         run(context, 'INSERT OR IGNORE INTO batch_route (batch_id, route) VALUES (?, ?)', batchId, route);
       }
@@ -101,7 +114,7 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
         plan.routes === null ? null : JSON.stringify(plan.routes),
         batchId,
       );
-      dropTask(lease);
+      markDone(lease);
       beginFinalise(context, batchId);
       context.hint({ kind: 'work' });
       return true;
@@ -109,7 +122,8 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
 
     failBatch(lease, failure) {
       const batchId = subjectOf(lease);
-      if (batchId === null || !isValidating(context, batchId)) return false;
+      if (batchId === null) return isDone(lease);
+      if (!isValidating(context, batchId)) return false;
       run(
         context,
         `UPDATE batch SET state = 'failed', end_reason = 'failed', failure = ?, ended_at = ? WHERE id = ?`,
@@ -118,15 +132,15 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
         batchId,
       );
       run(context, 'DELETE FROM shard WHERE batch_id = ?', batchId);
-      dropTask(lease);
+      markDone(lease);
       return true;
     },
 
     finalise(lease, files) {
       const batchId = subjectOf(lease);
-      if (batchId === null) return false;
+      if (batchId === null) return isDone(lease);
       finaliseBatch(context, batchId, files);
-      dropTask(lease);
+      markDone(lease);
       return true;
     },
 
@@ -143,7 +157,7 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
         task.kind === 'purge-file'
           ? purgeFile(context, task.subject_id, limit)
           : purgeBatch(context, task.subject_id, limit);
-      if (purged === 'done') dropTask(lease);
+      if (purged === 'done') run(context, 'DELETE FROM task WHERE id = ?', lease.taskId);
       return purged;
     },
   };
@@ -299,6 +313,7 @@ function purgeBatch(context: StoreContext, batchId: string, limit: number): 'mor
   for (const table of ['batch_input', 'batch_route', 'batch_error']) {
     run(context, `DELETE FROM ${table} WHERE batch_id = ?`, batchId);
   }
+  run(context, `DELETE FROM task WHERE subject_id = ? AND kind IN ('plan', 'finalise')`, batchId);
   run(context, 'DELETE FROM batch WHERE id = ?', batchId);
   return 'done';
 }

@@ -8,6 +8,8 @@ export interface ThreadOptions {
   readonly now: number;
   /** For the crash harness: kill the process inside the n-th journal transaction, rows written and not committed. */
   readonly killInJournalTransaction: number | null;
+  /** For tests that plant a defect: URL of a module that exports `storeVariant: StoreVariant`. */
+  readonly storeVariant: string | null;
 }
 
 /** One port method, which is one transaction, at the caller's time. */

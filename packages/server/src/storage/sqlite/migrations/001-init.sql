@@ -118,7 +118,7 @@ CREATE TABLE batch (
   hidden_at      INTEGER
 ) STRICT;
 CREATE INDEX batch_listed ON batch (workspace_id, created_at DESC, id DESC) WHERE hidden_at IS NULL;
-CREATE INDEX batch_claimable ON batch (workspace_id, priority, deadline_at, created_at)
+CREATE INDEX batch_claimable ON batch (workspace_id, priority, deadline_at, created_at, id)
   WHERE state IN ('queued', 'running');
 CREATE INDEX batch_stopping ON batch (id) WHERE state IN ('cancelling', 'expiring');
 CREATE INDEX batch_deadline ON batch (deadline_at) WHERE state IN ('validating', 'queued', 'running');
@@ -145,7 +145,8 @@ CREATE TABLE batch_error (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE shard (
-  id            INTEGER PRIMARY KEY,
+  -- Never given twice: a late journal row or blob of a shard that is gone must not find another one under its id.
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
   batch_id      TEXT NOT NULL REFERENCES batch (id),
   number        INTEGER NOT NULL,
   first_ordinal INTEGER NOT NULL,
@@ -169,6 +170,7 @@ CREATE TABLE shard (
   UNIQUE (batch_id, number)
 ) STRICT;
 CREATE INDEX shard_claimable ON shard (batch_id, state, number) WHERE state IN ('queued', 'parked');
+CREATE INDEX shard_parked ON shard (batch_id, parked_route, parked_reason) WHERE state = 'parked';
 CREATE INDEX shard_leased ON shard (session, batch_id) WHERE session IS NOT NULL;
 CREATE INDEX shard_journaled ON shard (batch_id) WHERE has_journal = 1 AND state <> 'done';
 
@@ -195,11 +197,16 @@ CREATE TABLE journal (
 ) STRICT;
 
 CREATE TABLE task (
-  id         INTEGER PRIMARY KEY,
+  -- Never given twice, so that a late lease cannot act on another task.
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
   kind       TEXT NOT NULL CHECK (kind IN ('plan', 'finalise', 'purge-batch', 'purge-file')),
   subject_id TEXT NOT NULL,
   epoch      INTEGER NOT NULL DEFAULT 0,
   session    TEXT,
   not_before INTEGER NOT NULL DEFAULT 0,
+  -- A done plan or finalise keeps its row, and in it the lease that did it, so that a repeat is told so.
+  done       INTEGER NOT NULL DEFAULT 0,
   UNIQUE (kind, subject_id)
 ) STRICT;
+CREATE INDEX task_claimable ON task (id) WHERE session IS NULL AND done = 0;
+CREATE INDEX task_leased ON task (session) WHERE session IS NOT NULL AND done = 0;

@@ -1,0 +1,65 @@
+import type { BlobRef } from '../ports/blobs.ts';
+import type { JournalIndexRow, JournalKey, JournalRow, Outcome } from '../ports/journal.ts';
+
+/**
+ * A journal row on its way to the database thread. Outcomes are encoded and summed before the crossing: one string costs 0.4 µs
+ * per outcome of 1 KiB, both sides together, where an object per outcome, cloned and then encoded, costs 0.9.
+ */
+export interface EncodedJournalRow extends JournalKey {
+  readonly shardId: number;
+  readonly outcomes: string;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Of the outcomes that have one. */
+  readonly blobs: readonly BlobRef[];
+  readonly bytes: Uint8Array;
+}
+
+export interface EncodedIndexRow extends JournalKey {
+  readonly outcomes: string;
+  readonly length: number;
+}
+
+type EncodedOutcome = [
+  ordinal: number,
+  succeeded: 0 | 1,
+  length: number,
+  inputTokens: number,
+  outputTokens: number,
+  error?: string | null,
+  blob?: BlobRef | null,
+];
+
+/** The bytes are copied: the caller keeps its row, to offer it again after an error of unknown outcome. */
+export function encodeRow({ shardId, epoch, sequence, outcomes, bytes }: JournalRow): EncodedJournalRow {
+  const sums = { succeeded: 0, failed: 0, inputTokens: 0, outputTokens: 0 };
+  const blobs: BlobRef[] = [];
+  const encoded = outcomes.map((outcome): EncodedOutcome => {
+    const { ordinal, kind, length, inputTokens, outputTokens, error, blob } = outcome;
+    sums[kind] += 1;
+    sums.inputTokens += inputTokens;
+    sums.outputTokens += outputTokens;
+    if (blob?.kind === 'inline')
+      throw new Error('A journaled line lies in its row or in an object, never inline.');
+    if (blob !== null) blobs.push(blob);
+    const succeeded = kind === 'succeeded' ? 1 : 0;
+    return error === null && blob === null
+      ? [ordinal, succeeded, length, inputTokens, outputTokens]
+      : [ordinal, succeeded, length, inputTokens, outputTokens, error, blob];
+  });
+  const text = JSON.stringify(encoded);
+  return { shardId, epoch, sequence, outcomes: text, ...sums, blobs, bytes: new Uint8Array(bytes) };
+}
+
+export function decodeIndexRow({ epoch, sequence, outcomes, length }: EncodedIndexRow): JournalIndexRow {
+  const encoded = JSON.parse(outcomes) as EncodedOutcome[];
+  return { epoch, sequence, length, outcomes: encoded.map(decodeOutcome) };
+}
+
+function decodeOutcome(encoded: EncodedOutcome): Outcome {
+  const [ordinal, succeeded, length, inputTokens, outputTokens, error = null, blob = null] = encoded;
+  const kind = succeeded === 1 ? 'succeeded' : 'failed';
+  return { ordinal, kind, length, inputTokens, outputTokens, error, blob };
+}
