@@ -4,7 +4,8 @@
  * It exists so that a simulated disk can stand behind it: one that drops unsynced writes, runs out of
  * space, or fails an fsync. Nothing in Bora writes files past it, except SQLite, which writes its own.
  *
- * Paths are relative to the folder the disk was opened on, use `/`, and never contain `..`.
+ * Paths are relative to the folder the disk was opened on, use `/`, and never contain `..`; `.` is that folder itself.
+ * Any other path is refused with `EINVAL`.
  * Every method rejects with a `DiskError` whose `code` is the errno name (`ENOENT`, `ENOSPC`, `EIO`, ...).
  */
 export interface Disk {
