@@ -58,6 +58,8 @@ export async function assembleResults(
         if (outcome.error !== null) errors[outcome.error] = (errors[outcome.error] ?? 0) + 1;
         await kinds[outcome.kind].add(outcome, lines[place]);
       }
+      await kinds.succeeded.flush();
+      await kinds.failed.flush();
     }
     return { parts: [...(await kinds.succeeded.finish()), ...(await kinds.failed.finish())], errors };
   } catch (error) {
@@ -141,21 +143,31 @@ class PartsWriter {
   readonly #parts: ResultPart[] = [];
   #output: LineOutput | null = null;
   #lines = 0;
+  /** Lines of this pass, written together: a write each would cost a promise per line. */
+  #unwritten: Uint8Array[] = [];
 
   constructor(kind: ResultPart['kind'], openOutput: () => LineOutput) {
     this.#kind = kind;
     this.#openOutput = openOutput;
   }
 
+  /** Takes a line; it is written by the next `flush`. */
   async add(outcome: Outcome, line: Uint8Array): Promise<void> {
     if (outcome.blob !== null) {
       await this.#close();
       this.#parts.push({ kind: this.#kind, blob: outcome.blob, lines: 1 });
       return;
     }
-    this.#output ??= this.#openOutput();
-    await this.#output.write(line);
+    this.#unwritten.push(line);
     this.#lines += 1;
+  }
+
+  async flush(): Promise<void> {
+    if (this.#unwritten.length === 0) return;
+    this.#output ??= this.#openOutput();
+    const lines = Buffer.concat(this.#unwritten);
+    this.#unwritten = [];
+    await this.#output.write(lines);
   }
 
   async finish(): Promise<ResultPart[]> {
@@ -168,6 +180,7 @@ class PartsWriter {
   }
 
   async #close(): Promise<void> {
+    await this.flush();
     const blob = await this.#output?.finish();
     if (blob) this.#parts.push({ kind: this.#kind, blob, lines: this.#lines });
     this.#output = null;

@@ -4,6 +4,7 @@ import type { BlobRef, BlobStore } from '../storage/ports/blobs.ts';
 export async function readBlob(blobs: BlobStore, blob: BlobRef, signal?: AbortSignal): Promise<Uint8Array> {
   if (blob.kind === 'inline') return blob.bytes;
   const chunks: Uint8Array[] = [];
-  for await (const chunk of blobs.read(blob.name, blob.offset, blob.offset + blob.length, signal)) chunks.push(chunk);
+  for await (const chunk of blobs.read(blob.name, blob.offset, blob.offset + blob.length, signal))
+    chunks.push(chunk);
   return Buffer.concat(chunks);
 }

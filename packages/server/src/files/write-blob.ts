@@ -29,7 +29,8 @@ export class BlobOutput {
   /** Appends; one call at a time. The chunk may be reused once the promise has settled. */
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#object === null && this.#held + chunk.byteLength <= INLINE_BLOB_BYTES) {
-      this.#chunks.push(chunk.slice());
+      // `slice` of a Buffer would be a view.
+      this.#chunks.push(new Uint8Array(chunk));
       this.#held += chunk.byteLength;
       return;
     }
