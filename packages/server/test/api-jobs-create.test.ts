@@ -99,7 +99,7 @@ for (const order of ['before', 'behind'] as const) {
       '[ {"custom_id":"1","body":{"messages":[],"n":1.0,\n "n":1e400}}, {"body":{"messages":[{}]}} ]';
     const members = `"endpoint":"${CHAT}","model":"m"`;
     const parts = [`"requests":${requests}`, members];
-    const { status, body } = await create(`{${(order === 'before' ? parts : parts.reverse()).join(',')}}`);
+    const { status, body } = await create(`{${(order === 'before' ? parts : parts.toReversed()).join(',')}}`);
     assert.equal(status, 200);
     assert.deepEqual([body.total_requests, body.input_files.length, body.outputs], [2, 1, null]);
     const file = await server.database.getFile(server.workspaceId, body.input_files[0]);

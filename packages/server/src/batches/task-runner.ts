@@ -36,7 +36,8 @@ export class TaskRunner {
       while (!signal.aborted) {
         const hint = new Promise<void>((resolve) => (this.#wake = resolve));
         try {
-          while (await this.runOne(session, signal));
+          // Asked each time: a task interrupted by the abort is given back at once, and would be claimed here again for ever.
+          while (!signal.aborted && (await this.runOne(session, signal)));
         } catch (error) {
           if (!signal.aborted) log.error({ err: error }, 'tasks could not be read; trying again');
         }

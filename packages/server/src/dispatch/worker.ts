@@ -55,6 +55,8 @@ export class Worker {
     while (!this.#stopped.signal.aborted) {
       try {
         await using session = await openSession(database, clock, log);
+        // Whoever called stop() meanwhile found no run to stop, and waits for this loop to end.
+        if (this.#stopped.signal.aborted) return;
         const run = new SessionRun(this.#deps, session);
         const tasks = new TaskRunner(this.#deps);
         if (this.#stopped.signal.aborted) return;
