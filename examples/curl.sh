@@ -4,7 +4,7 @@ set -euo pipefail
 
 url=${BORA_URL:-http://127.0.0.1:2672}
 auth="Authorization: Bearer ${BORA_API_KEY:-none-needed-on-loopback}"
-model=${BORA_MODEL:-simulated-small}
+model=${BORA_MODEL:-simulated-chat}
 here=$(dirname "$0")
 
 # The one JSON string member that is asked for; enough here, use jq for more.

@@ -23,7 +23,7 @@ uploaded = client.files.upload(
 job = client.batch.jobs.create(
     input_files=[uploaded.id],
     endpoint="/v1/chat/completions",
-    model=os.environ.get("BORA_MODEL", "simulated-small"),
+    model=os.environ.get("BORA_MODEL", "simulated-chat"),
     metadata={"job_type": "example"},
 )
 while job.status in ("QUEUED", "RUNNING"):

@@ -19,7 +19,7 @@ console.log(`uploaded ${file.filename}: ${file.numLines} lines`);
 let job = await mistral.batch.jobs.create({
   inputFiles: [file.id],
   endpoint: '/v1/chat/completions',
-  model: process.env['BORA_MODEL'] ?? 'simulated-small',
+  model: process.env['BORA_MODEL'] ?? 'simulated-chat',
   metadata: { job_type: 'example' },
 });
 while (job.status === 'QUEUED' || job.status === 'RUNNING') {

@@ -1,6 +1,8 @@
 import { access, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { BoraClient } from '@bora/client';
+import { readConfig } from '@bora/server/config/config';
+import type { Config } from '@bora/server/config/config';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { writeFileDurably } from '../durable-file.ts';
@@ -106,7 +108,7 @@ async function finishRun(
   const data = join(folder, 'data');
   let begun = state;
   {
-    await using bora = await startPrivateBora(data, optionFlagsOf({ ...flags }), signal);
+    await using bora = await startPrivateBora(data, configOf(flags), signal);
     const client = new BoraClient({ baseUrl: bora.url });
     const request = { ...flags, input, model: flags.model ?? null };
     const job = await findOrCreateJob(client, begun, request, signal);
@@ -126,6 +128,16 @@ async function finishRun(
   // The output holds everything now. The state stays, so that the same command does not pay twice.
   await rm(data, { recursive: true, force: true });
   return begun.summary as JobSummary;
+}
+
+function configOf(flags: RunFlags): Config {
+  const config = readConfig({ env: process.env, flags: optionFlagsOf({ ...flags }) });
+  if (config.upstreams.length > 0) return config;
+  throw new CliError('No inference server was named.', {
+    exitCode: EXIT.usage,
+    why: 'The requests of the file need one that answers them.',
+    whatToDo: 'Give --upstream http://host:8000, set BORA_UPSTREAM, or describe upstreams in ./bora.yaml.',
+  });
 }
 
 function report(summary: JobSummary, path: string, output: Output): ExitCode {
