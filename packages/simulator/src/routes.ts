@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { readChat } from './chat.ts';
+import { readCompletion } from './completions.ts';
+import { control } from './control.ts';
+import { readEmbedding } from './embeddings.ts';
+import type { Exchanges } from './exchanges.ts';
+import { metricsText } from './metrics.ts';
+import { INTERNAL_ERROR, NO_SUCH_PATH, WRONG_KEY, WRONG_METHOD } from './refusals.ts';
+import { refuse, send, sendJson } from './send.ts';
+import type { SimulatorSettings } from './settings.ts';
+import type { Simulator } from './simulator.ts';
+import type { ReadWork } from './work.ts';
+
+const ENDPOINTS: ReadonlyMap<string, ReadWork> = new Map([
+  ['/v1/chat/completions', readChat],
+  ['/v1/completions', readCompletion],
+  ['/v1/embeddings', readEmbedding],
+]);
+
+const CONTROL = '/simulator/';
+
+/** Answers every path the simulator knows. */
+export function route(
+  simulator: Simulator,
+  exchanges: Exchanges,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const path = (request.url ?? '').split('?', 1)[0];
+  const read = ENDPOINTS.get(path);
+  if (read !== undefined || (path.startsWith(CONTROL) && path !== '/simulator/stats')) {
+    if (request.method !== 'POST') return refuse(response, WRONG_METHOD);
+    return readBody(request, (body) => {
+      if (read !== undefined) return exchanges.take(request, body, read, response);
+      control(simulator, path.slice(CONTROL.length), body, response).catch(() =>
+        refuse(response, INTERNAL_ERROR),
+      );
+    });
+  }
+  if (request.method !== 'GET') return refuse(response, WRONG_METHOD);
+  if (path === '/health') send(response, 200, 'text/plain', '');
+  else if (path === '/metrics') {
+    send(response, 200, 'text/plain; version=0.0.4', metricsText(simulator.stats(), simulator.settings));
+  } else if (path === '/simulator/stats') sendJson(response, 200, simulator.stats());
+  else if (path === '/v1/models') listModels(simulator.settings, request, response);
+  else refuse(response, NO_SUCH_PATH);
+}
+
+function listModels(settings: SimulatorSettings, request: IncomingMessage, response: ServerResponse): void {
+  if (settings.apiKey !== null && request.headers.authorization !== `Bearer ${settings.apiKey}`) {
+    return refuse(response, WRONG_KEY);
+  }
+  const data = settings.models.map((id) => ({ id, object: 'model', created: 0, owned_by: 'simulator' }));
+  sendJson(response, 200, { object: 'list', data });
+}
+
+/** Calls `done` with the whole body; never, if the client leaves before it is complete. */
+function readBody(request: IncomingMessage, done: (body: Buffer) => void): void {
+  const parts: Buffer[] = [];
+  request.on('data', (part: Buffer) => parts.push(part));
+  request.on('end', () => done(parts.length === 1 ? parts[0] : Buffer.concat(parts)));
+}

@@ -1,0 +1,172 @@
+import type { Distribution } from './distribution.ts';
+
+interface Described {
+  /** One or two sentences, as `--help` and the README print them. */
+  readonly description: string;
+  readonly unit?:
+    | 'ms'
+    | 'seconds'
+    | 'tokens'
+    | 'tokens per second'
+    | 'bytes'
+    | 'requests'
+    | 'share of requests';
+}
+
+interface Ranged extends Described {
+  /** Inclusive. */
+  readonly min: number;
+  readonly max: number;
+}
+
+/** `null` as a default means: none. */
+export type SettingDefinition =
+  | (Described & { readonly kind: 'text'; readonly default: string | null })
+  | (Described & { readonly kind: 'list'; readonly default: readonly string[] })
+  | (Described & { readonly kind: 'switch'; readonly default: boolean })
+  | (Ranged & { readonly kind: 'whole' | 'number'; readonly default: number | null })
+  | (Ranged & { readonly kind: 'distribution'; readonly default: Distribution });
+
+const SHARE = { kind: 'number', unit: 'share of requests', min: 0, max: 1, default: 0 } as const;
+
+/** Every setting once: the types, the checks, the flags of `bora simulate` and its help are made of this table. */
+export const SETTINGS = {
+  host: { kind: 'text', default: '127.0.0.1', description: 'Address to listen on.' },
+  port: {
+    kind: 'whole',
+    min: 0,
+    max: 65_535,
+    default: 0,
+    description: 'Port to listen on; 0 picks a free one.',
+  },
+  models: {
+    kind: 'list',
+    default: ['simulated-chat', 'simulated-embed'],
+    description: 'Models it serves, each on every endpoint; any other is answered 404.',
+  },
+  apiKey: {
+    kind: 'text',
+    default: null,
+    description: 'Key that requests must carry as a bearer token; others are answered 401.',
+  },
+  seed: {
+    kind: 'whole',
+    min: 0,
+    max: 2 ** 31 - 1,
+    default: 1,
+    description: 'Answers, latencies and failures follow from it and from the body of the request.',
+  },
+  slots: {
+    kind: 'whole',
+    unit: 'requests',
+    min: 1,
+    max: 1_000_000,
+    default: 256,
+    description: 'Requests worked on at once. More wait in a queue that refuses nobody, as in vLLM.',
+  },
+  maxQueued: {
+    kind: 'whole',
+    unit: 'requests',
+    min: 0,
+    max: 1_000_000,
+    default: null,
+    description: 'With so many waiting, the next is answered 429 at once, as in TGI.',
+  },
+  latencyMs: {
+    kind: 'distribution',
+    unit: 'ms',
+    min: 0,
+    max: 3_600_000,
+    default: 0,
+    description: 'Work on a request before its first token.',
+  },
+  tokensPerSecond: {
+    kind: 'number',
+    unit: 'tokens per second',
+    min: 0.001,
+    max: 1e9,
+    default: null,
+    description: 'Speed of one answer; adds the time of its tokens to the latency.',
+  },
+  outputTokens: {
+    kind: 'distribution',
+    unit: 'tokens',
+    min: 0,
+    max: 10_000_000,
+    default: { min: 8, max: 64 },
+    description: 'Length of an answer, where max_tokens of the request does not end it before.',
+  },
+  answerBytes: {
+    kind: 'whole',
+    unit: 'bytes',
+    min: 0,
+    max: 512 * 1024 * 1024,
+    default: null,
+    description: 'Makes chat and completion answers this large by lengthening their text.',
+  },
+  prettyPrint: {
+    kind: 'switch',
+    default: false,
+    description: 'Answers over several lines, with line breaks between their members.',
+  },
+  embeddingDimensions: {
+    kind: 'whole',
+    min: 1,
+    max: 65_536,
+    default: 256,
+    description: 'Length of embeddings, where the request does not name one.',
+  },
+  rate429: { ...SHARE, description: 'Answered 429 at once.' },
+  rate503: { ...SHARE, description: 'Answered 503 at once.' },
+  retryAfterSeconds: {
+    kind: 'number',
+    unit: 'seconds',
+    min: 0,
+    max: 86_400,
+    default: null,
+    description: 'Sent as Retry-After with 429 and 503.',
+  },
+  rate500: { ...SHARE, description: 'Answered 500 after the work.' },
+  rateResetBefore: {
+    ...SHARE,
+    description: 'Connection reset after the work, before the first byte of the answer.',
+  },
+  rateResetDuring: { ...SHARE, description: 'Connection reset in the middle of the answer.' },
+  rateHang: { ...SHARE, description: 'Never answered; the slot is free again when the client leaves.' },
+  rateGarbage: { ...SHARE, description: 'Answered 200 with a page of HTML in place of JSON.' },
+  keepAliveMs: {
+    kind: 'whole',
+    unit: 'ms',
+    min: 1,
+    max: 3_600_000,
+    default: 5_000,
+    description: 'Idle connections are closed after this time, as by the server in front of vLLM.',
+  },
+  down: {
+    kind: 'switch',
+    default: false,
+    description: 'Refuses connections and cuts the open ones; off again, the same port listens.',
+  },
+} as const satisfies Readonly<Record<string, SettingDefinition>>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+type ValueOf<Definition> = Definition extends { kind: 'list' }
+  ? readonly string[]
+  : Definition extends { kind: 'switch' }
+    ? boolean
+    : Definition extends { kind: 'distribution' }
+      ? Distribution
+      : Definition extends { kind: 'text' }
+        ? string | NullOf<Definition>
+        : number | NullOf<Definition>;
+
+type NullOf<Definition> = Definition extends { default: null } ? null : never;
+
+export type SimulatorSettings = { readonly [Name in SettingName]: ValueOf<(typeof SETTINGS)[Name]> };
+
+export const DEFAULT_SETTINGS: SimulatorSettings = Object.fromEntries(
+  SETTING_NAMES.map((name) => [name, SETTINGS[name].default]),
+) as unknown as SimulatorSettings;

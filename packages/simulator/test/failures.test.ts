@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startSimulator } from '@bora/simulator/simulator';
+import { brokenBy, chat, chatBody, statuses, until } from './calls.ts';
+import { ManualClock } from './manual-clock.ts';
+
+test('failures follow from seed and body: the same every run, near the rate', async () => {
+  const settings = { rate429: 0.2, rate503: 0.1, rate500: 0.1, seed: 3 };
+  await using one = await startSimulator(settings);
+  await using two = await startSimulator(settings);
+  const first = await statuses(one, 400);
+  assert.deepEqual(await statuses(two, 400), first);
+  const share = (status: number): number => first.filter((other) => other === status).length / 400;
+  assert.ok(Math.abs(share(429) - 0.2) < 0.06, String(share(429)));
+  assert.ok(Math.abs(share(503) - 0.1) < 0.05, String(share(503)));
+  assert.ok(Math.abs(share(500) - 0.1) < 0.05, String(share(500)));
+});
+
+test('a retry of the same body has luck of its own', async () => {
+  await using simulator = await startSimulator({ rate503: 0.5 });
+  const outcomes: number[] = [];
+  for (let times = 0; times < 20; times++) outcomes.push((await chat(simulator, chatBody('Again'))).status);
+  assert.deepEqual(new Set(outcomes), new Set([200, 503]));
+});
+
+test('Retry-After is sent with refusals if it is set, and only then', async () => {
+  await using simulator = await startSimulator({ rate429: 1 });
+  const without = await chat(simulator, chatBody('a'));
+  assert.deepEqual([without.status, without.headers.get('retry-after')], [429, null]);
+  await simulator.configure({ retryAfterSeconds: 7 });
+  const withIt = await chat(simulator, chatBody('b'));
+  assert.deepEqual([withIt.status, withIt.headers.get('retry-after')], [429, '7']);
+});
+
+test('a reset before the answer leaves the client without a byte', async () => {
+  await using simulator = await startSimulator({ rateResetBefore: 1 });
+  await assert.rejects(chat(simulator, chatBody('Hello')), brokenBy('ECONNRESET'));
+  assert.deepEqual(simulator.received(chatBody('Hello')), { received: 1, answered: 0 });
+  assert.equal(simulator.stats().resets, 1);
+});
+
+test('a reset in the answer comes after its head and a part of its body', async () => {
+  await using simulator = await startSimulator({ rateResetDuring: 1, answerBytes: 1000 });
+  const response = await chat(simulator, chatBody('Hello'));
+  assert.equal(response.status, 200);
+  await assert.rejects(response.text(), TypeError);
+  await until(() => simulator.stats().inFlight === 0);
+  assert.equal(simulator.stats().resets, 1);
+  assert.deepEqual(simulator.received(chatBody('Hello')), { received: 1, answered: 0 });
+});
+
+test('garbage is a 200 that is not JSON, and not counted as an answer', async () => {
+  await using simulator = await startSimulator({ rateGarbage: 1 });
+  const response = await chat(simulator, chatBody('Hello'));
+  assert.equal(response.status, 200);
+  await assert.rejects(response.json(), SyntaxError);
+  assert.deepEqual(simulator.received(chatBody('Hello')), { received: 1, answered: 0 });
+});
+
+test('a request that hangs is over when its client leaves, and its slot is free again', async () => {
+  await using simulator = await startSimulator({ rateHang: 1, slots: 1 });
+  const leaving = new AbortController();
+  const call = fetch(`${simulator.url}/v1/chat/completions`, {
+    method: 'POST',
+    body: chatBody('Hello'),
+    signal: leaving.signal,
+  });
+  await until(() => simulator.stats().running === 1);
+  leaving.abort();
+  await assert.rejects(call, { name: 'AbortError' });
+  await until(() => simulator.stats().inFlight === 0);
+  assert.equal(simulator.stats().abandoned, 1);
+  await simulator.configure({ rateHang: 0 });
+  assert.equal((await chat(simulator, chatBody('Hello'))).status, 200);
+});
+
+test('down, it cuts what is in flight and refuses connections; up again, it listens on the same port', async () => {
+  await using simulator = await startSimulator({ rateHang: 1 });
+  const { url } = simulator;
+  const hanging = assert.rejects(chat(simulator, chatBody('Hello')));
+  await until(() => simulator.stats().running === 1);
+
+  await simulator.configure({ down: true, rateHang: 0 });
+  await hanging;
+  await assert.rejects(chat(simulator, chatBody('Hello')), brokenBy('ECONNREFUSED'));
+  assert.equal(simulator.stats().resets, 1);
+
+  await simulator.configure({ down: false });
+  assert.equal(simulator.url, url);
+  assert.equal((await chat(simulator, chatBody('Hello'))).status, 200);
+});
+
+test('an outage ends by itself', async () => {
+  const clock = new ManualClock();
+  await using simulator = await startSimulator({}, { clock });
+  await simulator.outage(5000);
+  await assert.rejects(chat(simulator, chatBody('Hello')), brokenBy('ECONNREFUSED'));
+  await clock.advance(5000);
+  await until(() => simulator.listening);
+  assert.equal((await chat(simulator, chatBody('Hello'))).status, 200);
+});
+
+test('code can choose the failure of each request', async () => {
+  await using simulator = await startSimulator(
+    {},
+    { chooseFault: ({ times }) => (times < 3 ? { kind: 'refuse', status: 503 } : null) },
+  );
+  const outcomes: number[] = [];
+  for (let times = 0; times < 4; times++) outcomes.push((await chat(simulator, chatBody('Hello'))).status);
+  assert.deepEqual(outcomes, [503, 503, 200, 200]);
+});
