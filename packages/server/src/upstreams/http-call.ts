@@ -103,6 +103,8 @@ export class HttpCall implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    // Each resume hands over an empty chunk first. Pausing at it would go round for ever without a look at the socket.
+    if (chunk.length === 0) return;
     this.#size += chunk.length;
     if (this.#size <= ANSWER_BYTES_IN_MEMORY) {
       this.#chunks.push(chunk);
@@ -113,7 +115,7 @@ export class HttpCall implements Dispatcher.DispatchHandler {
       this.abort(new AnswerTooLarge());
       return;
     }
-    // Nothing else arrives until the write has ended: at most one is under way, and the answer is complete only after it.
+    // Nothing else arrives until it resumes; but when the server closes the connection, undici hands over what it still holds.
     controller.pause();
     this.#spilling ??= new SpillInProgress(this.#request.openSpill(this.#status));
     const chunks = [...this.#chunks, chunk];
@@ -192,13 +194,15 @@ class SpillInProgress {
     return [this.#head ?? this.#tail, this.#tail];
   }
 
+  /** In order, also where a write is still under way. */
   write(chunks: readonly Uint8Array[]): Promise<void> {
-    this.#writing = this.#writeAll(chunks);
+    this.#writing = this.#writeAfter(this.#writing, chunks);
     return this.#writing;
   }
 
   /** Why the answer is not one; null if it is and lies in the spill. */
   async finish(): Promise<string | null> {
+    await this.#writing;
     const fault = this.#check.finish();
     const spill = await this.#spill;
     await (fault === null ? spill.finish() : spill.abandon());
@@ -212,7 +216,8 @@ class SpillInProgress {
     return null;
   }
 
-  async #writeAll(chunks: readonly Uint8Array[]): Promise<void> {
+  async #writeAfter(before: Promise<void>, chunks: readonly Uint8Array[]): Promise<void> {
+    await before;
     const spill = await this.#spill;
     for (const chunk of chunks) {
       const checked = this.#check.push(chunk);

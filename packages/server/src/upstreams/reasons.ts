@@ -8,7 +8,7 @@ const BREAKS: Readonly<Record<NetworkFailure, string>> = {
   dns: 'has a host name that cannot be resolved',
   unreachable: 'cannot be reached',
   tls: 'fails the TLS handshake',
-  stale: 'closes idle connections early',
+  stale: 'breaks connections before it answers',
   reset: 'breaks connections before it answers',
   cut: 'breaks off its answers',
   timeout: 'does not answer in time',
