@@ -38,7 +38,7 @@ export function summaryOf(job: BatchJob): JobSummary {
 
 export function summaryText(summary: JobSummary): string {
   const { succeeded, failed, total, status } = summary;
-  const time = durationText(summary.seconds * 1000);
+  const time = summary.seconds === 0 ? 'under a second' : durationText(summary.seconds * 1000);
   const head =
     status === 'SUCCESS'
       ? `${countedText(total, 'request')} in ${time}: ${countText(succeeded)} succeeded, ${countText(failed)} failed`

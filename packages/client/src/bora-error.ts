@@ -50,13 +50,17 @@ export async function errorOfAnswer(call: string, response: Response): Promise<B
     response.headers.get('x-request-id') ??
     response.headers.get('mistral-correlation-id');
   const said = describe(error) ?? (text.slice(0, 500).trim() || response.statusText || 'no explanation');
-  return new BoraError(`${call} was refused (HTTP ${response.status}): ${said}${advice(response.status)}`, {
-    status: response.status,
-    code: error.bora?.code ?? null,
-    body,
-    requestId,
-    retryAfterMs: retryAfter(response.headers.get('retry-after')),
-  });
+  const sentence = /[.!?…)]$/.test(said) ? said : `${said}.`;
+  return new BoraError(
+    `${call} was refused (HTTP ${response.status}): ${sentence}${advice(response.status)}`,
+    {
+      status: response.status,
+      code: error.bora?.code ?? null,
+      body,
+      requestId,
+      retryAfterMs: retryAfter(response.headers.get('retry-after')),
+    },
+  );
 }
 
 /** The error for a call that got no complete answer. */
