@@ -2,11 +2,15 @@ import { BoraClient } from '@bora/client';
 import type { BoraOverrides } from '@bora/server';
 import { Bora } from '@bora/server';
 import { silentLog } from '@bora/server/observe/log';
+import type { SimulatorSettings } from '@bora/simulator/settings';
+import type { Simulator } from '@bora/simulator/simulator';
+import { startSimulator } from '@bora/simulator/simulator';
 import { makeTemporaryFolder } from './temporary-folder.ts';
 
 export interface WholeBoraOptions {
-  /** Base URLs of its upstreams. */
-  readonly upstreams: readonly string[];
+  readonly simulator?: Partial<SimulatorSettings>;
+  /** Base URLs of its upstreams, instead of the simulator. */
+  readonly upstreams?: readonly string[];
   /** Other options, as environment variables: `{ BORA_MAX_FILE_BYTES: '1MiB' }`. */
   readonly env?: Readonly<Record<string, string>>;
   readonly overrides?: BoraOverrides;
@@ -17,18 +21,22 @@ export interface WholeBoraOptions {
 export interface WholeBora extends AsyncDisposable {
   readonly url: string;
   readonly bora: Bora;
+  /** Its one upstream, unless `upstreams` named others. */
+  readonly simulator: Simulator;
   readonly client: BoraClient;
   readonly dataFolder: string;
 }
 
-/** Starts a whole Bora in this process, on a free port, silent, with a short grace at its end. */
-export async function startWholeBora(options: WholeBoraOptions): Promise<WholeBora> {
+/** Starts a whole Bora and a simulator in this process, on free ports, silent, with a short grace at its end. */
+export async function startWholeBora(options: WholeBoraOptions = {}): Promise<WholeBora> {
   await using starting = new AsyncDisposableStack();
   const dataFolder = options.dataFolder ?? starting.use(await makeTemporaryFolder()).path;
+  const simulator = starting.use(await startSimulator(options.simulator));
+  const upstreams = options.upstreams ?? [simulator.url];
   const env = {
     BORA_PORT: '0',
     BORA_DATA: dataFolder,
-    BORA_UPSTREAM: options.upstreams.join(','),
+    BORA_UPSTREAM: upstreams.join(','),
     BORA_STOP_GRACE_SECONDS: '1',
     ...options.env,
   };
@@ -40,6 +48,7 @@ export async function startWholeBora(options: WholeBoraOptions): Promise<WholeBo
   return {
     url: bora.url,
     bora,
+    simulator,
     client: new BoraClient({ baseUrl: bora.url }),
     dataFolder,
     [Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
