@@ -6,6 +6,7 @@ import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
 import { openVolatileDisk } from '@bora/testkit/volatile-disk';
 import { openDiskBlobStore } from '../src/storage/disk/disk-blob-store.ts';
 import { openSystemDisk } from '../src/storage/disk/system-disk.ts';
+import { BlobMissingError } from '../src/storage/ports/blobs.ts';
 import { DiskError } from '../src/storage/ports/disk.ts';
 
 const MIB = 1024 * 1024;
@@ -49,6 +50,42 @@ describe('the blob store on a disk', () => {
     await assert.rejects(blobs.create('../escape'), DiskError);
   });
 
+  it('closes every file it opened, however reading and writing end', async () => {
+    const disk = new SimulatedDisk();
+    const blobs = await openDiskBlobStore(disk);
+    const finished = await blobs.create('finished');
+    await finished.write(new Uint8Array(MIB));
+    await finished.finish();
+    const abandoned = await blobs.create('abandoned');
+    await abandoned.abandon();
+    for await (const chunk of blobs.read('finished', 0, MIB)) {
+      if (chunk.byteLength > 0) break;
+    }
+    await drain(blobs.read('finished', 0, MIB));
+    await assert.rejects(drain(blobs.read('finished', 0, 2 * MIB)));
+    disk.injectFault({ operation: 'read', nth: 2, code: 'EIO' });
+    await assert.rejects(drain(blobs.read('finished', 0, MIB)), { code: 'EIO' });
+    assert.equal(disk.openHandles, 0);
+  });
+
+  it('leaves no object when abandoned during any step of finish, which then rejects', async () => {
+    for (const step of ['rename', 'syncFolder'] as const) {
+      const disk = new PausingDisk(step);
+      const blobs = await openDiskBlobStore(disk);
+      disk.pausing = true;
+      const writer = await blobs.create('stopped');
+      await writer.write(new Uint8Array(MIB));
+      const finishing = writer.finish();
+      await disk.reached.promise;
+      const abandoning = writer.abandon();
+      disk.gate.resolve();
+      await assert.rejects(finishing);
+      await abandoning;
+      await assert.rejects(drain(blobs.read('stopped', 0, 0)), BlobMissingError);
+      assert.deepEqual(await disk.list('writing'), []);
+    }
+  });
+
   it('gathers small writes', async () => {
     const disk = new SimulatedDisk();
     const writer = await (await openDiskBlobStore(disk)).create('lines');
@@ -87,4 +124,37 @@ describe('the blob store on a disk', () => {
 
 function isFull(error: unknown): boolean {
   return error instanceof DiskError && error.code === 'ENOSPC';
+}
+
+async function drain(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of chunks) assert.ok(chunk.byteLength > 0);
+}
+
+/** Holds the caller at one kind of step, before the step happens. */
+class PausingDisk extends SimulatedDisk {
+  readonly reached = Promise.withResolvers<void>();
+  readonly gate = Promise.withResolvers<void>();
+  pausing = false;
+  readonly #step: 'rename' | 'syncFolder';
+
+  constructor(step: 'rename' | 'syncFolder') {
+    super();
+    this.#step = step;
+  }
+
+  override async rename(from: string, to: string): Promise<void> {
+    await this.#pause('rename');
+    await super.rename(from, to);
+  }
+
+  override async syncFolder(path: string): Promise<void> {
+    await this.#pause('syncFolder');
+    await super.syncFolder(path);
+  }
+
+  async #pause(step: 'rename' | 'syncFolder'): Promise<void> {
+    if (!this.pausing || step !== this.#step) return;
+    this.reached.resolve();
+    await this.gate.promise;
+  }
 }

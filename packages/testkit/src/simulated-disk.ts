@@ -56,6 +56,7 @@ export class SimulatedDisk implements Disk {
   #changesUntilCut = Number.POSITIVE_INFINITY;
   #capacity: number;
   #boot = 0;
+  readonly #openHandles = new Set<object>();
 
   /** `random` decides what a torn crash leaves; `capacity` is in bytes of file content. */
   constructor(options: { readonly capacity?: number; readonly random?: () => number } = {}) {
@@ -71,6 +72,11 @@ export class SimulatedDisk implements Disk {
   /** How many operations that change something there were, by which faults and cuts are placed. */
   get changes(): number {
     return this.#log.filter(({ operation }) => CHANGES.has(operation)).length;
+  }
+
+  /** Readers and writers that nobody closed, whatever became of their files. */
+  get openHandles(): number {
+    return this.#openHandles.size;
   }
 
   setCapacity(bytes: number): void {
@@ -107,13 +113,16 @@ export class SimulatedDisk implements Disk {
     this.#begin('open', path);
     const content = this.#file(path, 'open').content();
     const begin = this.#handle('read', path);
+    const handle = this.#track();
     return {
       size: content.byteLength,
       read: async (position, length) => {
         begin();
         return content.slice(position, position + length);
       },
-      close: async () => {},
+      close: async () => {
+        this.#openHandles.delete(handle);
+      },
     };
   }
 
@@ -174,9 +183,9 @@ export class SimulatedDisk implements Disk {
   #writer(file: SimulatedFile, path: string): DiskWriter {
     const beginWrite = this.#handle('write', path);
     const beginSync = this.#handle('sync', path, () => file.failSync());
-    let open = true;
+    const handle = this.#track();
     const assertOpen = (operation: string): void => {
-      if (!open) throw new DiskError('EBADF', path, operation);
+      if (!this.#openHandles.has(handle)) throw new DiskError('EBADF', path, operation);
     };
     return {
       write: async (chunk) => {
@@ -192,9 +201,15 @@ export class SimulatedDisk implements Disk {
         file.sync();
       },
       close: async () => {
-        open = false;
+        this.#openHandles.delete(handle);
       },
     };
+  }
+
+  #track(): object {
+    const handle = {};
+    this.#openHandles.add(handle);
+    return handle;
   }
 
   /** Operations through a handle fail once the disk has crashed since the handle was opened. */

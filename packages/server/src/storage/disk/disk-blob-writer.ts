@@ -27,8 +27,6 @@ export class DiskBlobWriter implements BlobWriter {
   #buffered = 0;
   #length = 0;
   #checksum = 0;
-  /** The disk's latest step; `abandon` waits for it, lest a rename under way brings back what it removes. */
-  #step: Promise<void> = Promise.resolve();
 
   constructor(disk: Disk, floor: FreeSpaceFloor, name: string, paths: BlobPaths, file: DiskWriter) {
     this.#disk = disk;
@@ -68,10 +66,11 @@ export class DiskBlobWriter implements BlobWriter {
     if (this.#state !== 'open') return;
     this.#state = 'dropped';
     this.#buffer = null;
-    await Promise.allSettled([this.#step]);
     // What cannot be removed now goes when the released name is collected, or at the next start.
-    await Promise.allSettled([this.#file.close()]);
-    await Promise.allSettled([this.#disk.remove(this.#paths.writing), this.#disk.remove(this.#paths.object)]);
+    await this.#file.close().catch(() => {});
+    // In this order: a rename under way then either finds nothing to rename, or has done so before the second removal.
+    await this.#disk.remove(this.#paths.writing).catch(() => {});
+    await this.#disk.remove(this.#paths.object).catch(() => {});
   }
 
   async #flush(): Promise<void> {
@@ -92,8 +91,7 @@ export class DiskBlobWriter implements BlobWriter {
 
   async #orDrop(step: () => Promise<void>): Promise<void> {
     try {
-      this.#step = step();
-      await this.#step;
+      await step();
     } catch (error) {
       await this.abandon();
       throw error;

@@ -47,7 +47,7 @@ export interface DiskWriter {
    */
   sync(): Promise<void>;
 
-  /** Closes; idempotent. Does not sync. */
+  /** Closes, once calls under way have ended; idempotent. Does not sync. */
   close(): Promise<void>;
 }
 
