@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { after, before, test } from 'node:test';
 import type { DeletedFile, FileList, RetrievedFile, SignedUrl } from '@bora/protocol/mistral-files';
 import type { ApiServer } from './api-server.ts';
@@ -90,6 +92,33 @@ test('a reader that goes away in the middle harms nobody', async () => {
     calling.end();
   });
   assert.equal((await fetchContent(large)).status, 200);
+});
+
+test('a slow reader is waited for instead of read ahead of', async () => {
+  let chunks = 0;
+  await using own = await startApiServer({
+    wrapBlobs: (blobs) => ({
+      create: (name) => blobs.create(name),
+      remove: (name) => blobs.remove(name),
+      freeBytes: () => blobs.freeBytes(),
+      async *read(...args) {
+        for await (const chunk of blobs.read(...args)) {
+          chunks += 1;
+          yield chunk;
+        }
+      },
+    }),
+  });
+  const total = 256;
+  const { body } = await upload(own, [['file', new File([Buffer.alloc(total * 256 * 1024)], 'a.pdf')]]);
+  const calling = request(`${own.url}/v1/files/${body.id}/content`).end();
+  const [answer] = (await once(calling, 'response')) as [IncomingMessage];
+  // Far longer than reading it all would take. What the sockets' buffers hold is sent all the same.
+  for (let round = 0; round < 100; round++) await call(own, '/readyz');
+  assert.ok(chunks < total / 2, `${chunks} of ${total} chunks were read for a reader that read nothing`);
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) bytes += chunk.length;
+  assert.deepEqual([bytes, chunks], [total * 256 * 1024, total]);
 });
 
 test('an empty file has an empty body', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { FileList } from '@bora/protocol/mistral-files';
 import { batchJob } from '@bora/protocol/mistral-jobs';
-import type { BatchJob } from '@bora/protocol/mistral-jobs';
+import type { BatchJob, BatchJobList } from '@bora/protocol/mistral-jobs';
 import { readFileRange } from '../src/files/content.ts';
 import type { Answer, ApiServer } from './api-server.ts';
 import { call, chatLine, postJson, startApiServer, upload, uploadLines } from './api-server.ts';
@@ -253,6 +253,24 @@ test('an unknown model is refused while an upstream is reachable, and waits whil
   own.upstreams.waiting = 'No upstream is reachable.';
   const waits = await create({ endpoint: CHAT, model: 'huge', requests: REQUESTS }, own);
   assert.deepEqual([waits.status, waits.body.bora?.waiting], [200, ['No upstream is reachable.']]);
+});
+
+test('a commit whose answer is lost makes one job, and says so', async () => {
+  let lost = 0;
+  await using own = await startApiServer({
+    wrapDatabase: (database) => ({
+      ...database,
+      async createBatch(...args) {
+        const created = await database.createBatch(...args);
+        lost += 1;
+        if (lost === 1) throw new Error('the answer was lost');
+        return created;
+      },
+    }),
+  });
+  const { status } = await create({ endpoint: CHAT, model: 'm', requests: REQUESTS }, own);
+  assert.equal(status, 200);
+  assert.equal((await call<BatchJobList>(own, '/v1/batch/jobs')).body.total, 1);
 });
 
 test('a body, a request or a backlog over the limits is refused, and its file not kept', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -183,4 +184,14 @@ test('names agree in environment, flag and file, and each is in the reference', 
     );
     assert.ok(reference.includes(`\`${env}\``), env);
   }
+});
+
+test('the page about configuration shows the reference as it is', async () => {
+  const page = await readFile(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
+  const cells = (text: string): string[] =>
+    text
+      .split('\n')
+      .filter((row) => row.startsWith('| `BORA_'))
+      .map((row) => row.replaceAll(/ +/g, ' '));
+  assert.deepEqual(cells(page), cells(optionsReference()));
 });

@@ -3,7 +3,8 @@ import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import type { FastifyInstance } from 'fastify';
 import type { Caller } from '../../access/authenticate.ts';
 import type { CutBody } from '../../bytes/inline-cutter.ts';
-import type { BatchRecord } from '../../storage/ports/batch-records.ts';
+import type { BatchRecord, NewBatch } from '../../storage/ports/batch-records.ts';
+import { DatabaseRefused } from '../../storage/ports/database.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError, fileNotFound } from '../errors.ts';
 import { readCreateBody } from './create-body.ts';
@@ -80,25 +81,28 @@ async function createBatch(
   inputs: readonly JobInput[],
 ): Promise<BatchRecord> {
   const work = checkJobInputs(members, inputs, upstreams);
-  const created = await database.createBatch(
-    {
-      id,
-      workspaceId,
-      dialect: 'mistral',
-      endpoint: members.endpoint,
-      model: members.model,
-      agentId: members.agentId,
-      metadata: members.metadata,
-      timeoutMs: members.timeoutHours * HOUR_MS,
-      inputFileIds: inputs.map((input) => input.id),
-      inline: members.inputFileIds === null,
-      totalRequests: work.totalRequests,
-      routes: work.routes,
-      priority: 0,
-      createdBy: keyId,
-    },
-    { maxPendingRequests: settings.maxPendingRequests },
-  );
+  const batch: NewBatch = {
+    id,
+    workspaceId,
+    dialect: 'mistral',
+    endpoint: members.endpoint,
+    model: members.model,
+    agentId: members.agentId,
+    metadata: members.metadata,
+    timeoutMs: members.timeoutHours * HOUR_MS,
+    inputFileIds: inputs.map((input) => input.id),
+    inline: members.inputFileIds === null,
+    totalRequests: work.totalRequests,
+    routes: work.routes,
+    priority: 0,
+    createdBy: keyId,
+  };
+  const limits = { maxPendingRequests: settings.maxPendingRequests };
+  const created = await database.createBatch(batch, limits).catch((error: unknown) => {
+    // A rejection does not say whether the batch was made, and asking once more with its id does.
+    if (error instanceof DatabaseRefused) throw error;
+    return database.createBatch(batch, limits);
+  });
   if (created.kind === 'created') return created.batch;
   if (created.kind === 'missing-file') throw fileNotFound(created.fileId);
   throw new ApiError(
