@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { sample } from './distribution.ts';
+import { SETTINGS } from './settings.ts';
 import { writeText } from './text.ts';
 import type { WorkContext } from './work.ts';
 
@@ -7,7 +8,7 @@ import type { WorkContext } from './work.ts';
 export const generationMembers = {
   model: z.string().optional(),
   stream: z.boolean().nullish(),
-  n: z.int().min(1).max(128).nullish(),
+  n: z.int().min(1).max(16).nullish(),
   max_tokens: z.int().min(0).nullish(),
   max_completion_tokens: z.int().min(0).nullish(),
 };
@@ -21,7 +22,8 @@ export interface Choice {
 export function planChoices(count: number, maxTokens: number | null, context: WorkContext): Choice[] {
   const { settings, random } = context;
   return Array.from({ length: count }, () => {
-    const wanted = Math.round(sample(settings.outputTokens, random));
+    // A lognormal distribution has no end, memory has.
+    const wanted = Math.min(Math.round(sample(settings.outputTokens, random)), SETTINGS.outputTokens.max);
     return maxTokens !== null && wanted > maxTokens
       ? { tokens: maxTokens, finishReason: 'length' }
       : { tokens: wanted, finishReason: 'stop' };

@@ -8,8 +8,8 @@ export interface SimulatorClock {
 }
 
 /**
- * Node keeps timers of one duration in one list, so a timer costs little however many are pending: with 5,000 pending and a new one
- * set as each fires, 0.9 µs of CPU each, 0.1 to 1.4 ms late. A timer wheel of our own would not be better.
+ * Node's own timers are good enough, so there is no timer wheel here: with 5,000 pending and a new one set as each fires, a timer cost
+ * 2.7 µs of CPU (a whole request costs 30 µs) and was between 1.6 ms early and 0.8 ms late (1st and 99th percentile).
  */
 export const systemClock: SimulatorClock = {
   now: () => performance.timeOrigin + performance.now(),

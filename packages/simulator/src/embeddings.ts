@@ -4,10 +4,11 @@ import { inputsOf, inputTokens, textsOrTokens } from './inputs.ts';
 import type { Input } from './inputs.ts';
 import type { Refusal } from './refusals.ts';
 import { seededRandom, seedOfText } from './seeded-random.ts';
+import { SETTINGS } from './settings.ts';
 import { answerId, createdAt, invalidRequest } from './work.ts';
 import type { Work, WorkContext } from './work.ts';
 
-const dimensions = z.int().min(1).max(65_536).nullish();
+const dimensions = z.int().min(1).max(SETTINGS.embeddingDimensions.max).nullish();
 const embeddingRequest = z.object({
   model: z.string().optional(),
   input: textsOrTokens,

@@ -34,6 +34,9 @@ interface Exchange {
   end: 'refused' | 'succeeded' | 'reset';
 }
 
+/** A day. Node runs a timer of more than 2³¹ ms at once. */
+const LONGEST_WORK_MS = 24 * 3600 * 1000;
+
 /** The last seed of what is answered. What goes well or wrong takes the number of times the body came, from 1, instead. */
 const ANSWER_SEED = 0;
 
@@ -144,12 +147,8 @@ export class Exchanges {
     if (fault?.kind === 'garbage') return send(response, 200, 'text/html', refusals.GARBAGE);
     if (fault?.kind === 'reset-before') return resetConnection(exchange);
 
-    const answer = Buffer.from(writeAnswer(work, this.#settings));
-    if (fault?.kind === 'reset-during') {
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length });
-      response.write(answer.subarray(0, answer.length / 2), () => resetConnection(exchange));
-      return;
-    }
+    const answer = writeAnswer(work, this.#settings);
+    if (fault?.kind === 'reset-during') return sendHalf(exchange, answer);
     exchange.end = 'succeeded';
     this.#tally.promptTokens += work.promptTokens;
     this.#tally.completionTokens += work.completionTokens;
@@ -180,9 +179,16 @@ export class Exchanges {
 }
 
 function workMs(work: Work, settings: SimulatorSettings, luck: Random): number {
-  const latency = sample(settings.latencyMs, luck);
-  if (settings.tokensPerSecond === null) return latency;
-  return latency + (work.longestChoice / settings.tokensPerSecond) * 1000;
+  const tokenMs =
+    settings.tokensPerSecond === null ? 0 : (work.longestChoice / settings.tokensPerSecond) * 1000;
+  return Math.min(sample(settings.latencyMs, luck) + tokenMs, LONGEST_WORK_MS);
+}
+
+function sendHalf(exchange: Exchange, answer: string): void {
+  const { response } = exchange;
+  const bytes = Buffer.from(answer);
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': bytes.length });
+  response.write(bytes.subarray(0, bytes.length / 2), () => resetConnection(exchange));
 }
 
 function resetConnection(exchange: Exchange): void {

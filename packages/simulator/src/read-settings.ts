@@ -60,6 +60,11 @@ export function settingsFromText(
   return values;
 }
 
+/** The flag of a setting on a command line: `latencyMs` is `--latency-ms`, `rate429` is `--rate-429`. */
+export function flagOf(name: SettingName): string {
+  return `--${name.replace(/[A-Z]|\d+/g, (part) => `-${part.toLowerCase()}`)}`;
+}
+
 /** What a value of this setting must be, in words, as in "a whole number from 1 to 10, in ms". */
 export function rangeText(definition: SettingDefinition): string {
   const unit = definition.unit === undefined ? '' : `, in ${definition.unit}`;
@@ -79,12 +84,11 @@ export function rangeText(definition: SettingDefinition): string {
   }
 }
 
-/** The default as a person would write it. */
-export function defaultText(definition: SettingDefinition): string {
-  if (definition.default === null) return 'none';
-  if (definition.kind === 'list') return definition.default.join(',');
-  if (definition.kind === 'distribution') return distributionText(definition.default);
-  return String(definition.default);
+/** A value, such as a default, as a person would write it. */
+export function valueText(value: SimulatorSettings[SettingName]): string {
+  if (value === null) return 'none';
+  if (typeof value !== 'object') return String(value);
+  return 'length' in value ? value.join(',') : distributionText(value);
 }
 
 function isSetting(name: string): name is SettingName {

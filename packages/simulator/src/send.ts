@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Refusal } from './refusals.ts';
 
-export function send(response: ServerResponse, status: number, type: string, body: string | Buffer): void {
+/** Node sends head and body in one write if the body is a string. */
+export function send(response: ServerResponse, status: number, type: string, body: string): void {
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
   response.end(body);
 }

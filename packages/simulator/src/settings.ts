@@ -3,14 +3,7 @@ import type { Distribution } from './distribution.ts';
 interface Described {
   /** One or two sentences, as `--help` and the README print them. */
   readonly description: string;
-  readonly unit?:
-    | 'ms'
-    | 'seconds'
-    | 'tokens'
-    | 'tokens per second'
-    | 'bytes'
-    | 'requests'
-    | 'share of requests';
+  readonly unit?: 'ms' | 'seconds' | 'tokens' | 'tokens per second' | 'bytes' | 'requests';
 }
 
 interface Ranged extends Described {
@@ -27,7 +20,7 @@ export type SettingDefinition =
   | (Ranged & { readonly kind: 'whole' | 'number'; readonly default: number | null })
   | (Ranged & { readonly kind: 'distribution'; readonly default: Distribution });
 
-const SHARE = { kind: 'number', unit: 'share of requests', min: 0, max: 1, default: 0 } as const;
+const SHARE = { kind: 'number', min: 0, max: 1, default: 0 } as const;
 
 /** Every setting once: the types, the checks, the flags of `bora simulate` and its help are made of this table. */
 export const SETTINGS = {
@@ -92,7 +85,7 @@ export const SETTINGS = {
     kind: 'distribution',
     unit: 'tokens',
     min: 0,
-    max: 10_000_000,
+    max: 1_000_000,
     default: { min: 8, max: 64 },
     description: 'Length of an answer, where max_tokens of the request does not end it before.',
   },
@@ -100,7 +93,7 @@ export const SETTINGS = {
     kind: 'whole',
     unit: 'bytes',
     min: 0,
-    max: 512 * 1024 * 1024,
+    max: 256 * 1024 * 1024,
     default: null,
     description: 'Makes chat and completion answers this large by lengthening their text.',
   },
@@ -112,12 +105,12 @@ export const SETTINGS = {
   embeddingDimensions: {
     kind: 'whole',
     min: 1,
-    max: 65_536,
+    max: 8_192,
     default: 256,
     description: 'Length of embeddings, where the request does not name one.',
   },
-  rate429: { ...SHARE, description: 'Answered 429 at once.' },
-  rate503: { ...SHARE, description: 'Answered 503 at once.' },
+  rate429: { ...SHARE, description: 'Share of requests answered 429 at once.' },
+  rate503: { ...SHARE, description: 'Share of requests answered 503 at once.' },
   retryAfterSeconds: {
     kind: 'number',
     unit: 'seconds',
@@ -126,14 +119,24 @@ export const SETTINGS = {
     default: null,
     description: 'Sent as Retry-After with 429 and 503.',
   },
-  rate500: { ...SHARE, description: 'Answered 500 after the work.' },
+  rate500: { ...SHARE, description: 'Share of requests answered 500 after the work.' },
   rateResetBefore: {
     ...SHARE,
-    description: 'Connection reset after the work, before the first byte of the answer.',
+    description:
+      'Share of requests whose connection is reset after the work, before the first byte of the answer.',
   },
-  rateResetDuring: { ...SHARE, description: 'Connection reset in the middle of the answer.' },
-  rateHang: { ...SHARE, description: 'Never answered; the slot is free again when the client leaves.' },
-  rateGarbage: { ...SHARE, description: 'Answered 200 with a page of HTML in place of JSON.' },
+  rateResetDuring: {
+    ...SHARE,
+    description: 'Share of requests whose connection is reset in the middle of the answer.',
+  },
+  rateHang: {
+    ...SHARE,
+    description: 'Share of requests never answered; the slot is free again when the client leaves.',
+  },
+  rateGarbage: {
+    ...SHARE,
+    description: 'Share of requests answered 200 with a page of HTML in place of JSON.',
+  },
   keepAliveMs: {
     kind: 'whole',
     unit: 'ms',

@@ -18,7 +18,6 @@ export class Slots {
   #queue: Stay[] = [];
   #head = 0;
   #waiting = 0;
-  #starting = false;
   #busyMs = 0;
   #settledAt: number;
 
@@ -47,7 +46,7 @@ export class Slots {
     this.#busyMs = 0;
   }
 
-  /** Calls `start` once a slot is free: at once, before this returns, if one is. */
+  /** Calls `start` once a slot is free: before this returns, if one is. `start` must not leave; work takes at least a microtask. */
   enter(start: () => void): Stay {
     const stay: Stay = { state: 'waiting', start };
     this.#queue.push(stay);
@@ -73,10 +72,7 @@ export class Slots {
     this.#startNext();
   }
 
-  /** A stay that leaves within its own `start` must not start the next one there: a long queue would overflow the stack. */
   #startNext(): void {
-    if (this.#starting) return;
-    this.#starting = true;
     while (this.#running < this.#size && this.#head < this.#queue.length) {
       const stay = this.#queue[this.#head++];
       if (stay.state !== 'waiting') continue;
@@ -86,7 +82,6 @@ export class Slots {
       this.#waiting--;
       stay.start();
     }
-    this.#starting = false;
     // Dropping what is done only when it is half of the queue keeps the cost of a stay constant.
     if (this.#head * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head);
