@@ -6,7 +6,7 @@ import { fileKeyOf, OPTIONS } from './options.ts';
 import type { OptionName } from './options.ts';
 
 /** One inference server as `bora.yaml` describes it under `upstreams`. */
-export const fileUpstream = z.strictObject({
+const fileUpstream = z.strictObject({
   /** Shown in logs, metrics and reasons; default: host and port of the URL. */
   name: z.string().min(1).max(64).optional(),
   url: z.string(),
