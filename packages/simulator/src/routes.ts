@@ -17,6 +17,21 @@ const ENDPOINTS: ReadonlyMap<string, ReadWork> = new Map([
   ['/v1/embeddings', readEmbedding],
 ]);
 
+/** What OpenAI's clients read, and what Mistral's read beyond that. */
+const MODEL_CARD = {
+  object: 'model',
+  created: 1_767_225_600,
+  owned_by: 'simulator',
+  type: 'base',
+  capabilities: {
+    completion_chat: true,
+    completion_fim: false,
+    function_calling: false,
+    fine_tuning: false,
+    vision: false,
+  },
+} as const;
+
 const CONTROL = '/simulator/';
 
 /** Answers every path the simulator knows. */
@@ -50,7 +65,7 @@ function listModels(settings: SimulatorSettings, request: IncomingMessage, respo
   if (settings.apiKey !== null && request.headers.authorization !== `Bearer ${settings.apiKey}`) {
     return refuse(response, WRONG_KEY);
   }
-  const data = settings.models.map((id) => ({ id, object: 'model', created: 0, owned_by: 'simulator' }));
+  const data = settings.models.map((id) => ({ id, ...MODEL_CARD }));
   sendJson(response, 200, { object: 'list', data });
 }
 

@@ -90,6 +90,13 @@ test('down, it cuts what is in flight and refuses connections; up again, it list
   assert.equal((await chat(simulator, chatBody('Hello'))).status, 200);
 });
 
+test('started down, it has its port and takes connections once it is up', async () => {
+  await using simulator = await startSimulator({ down: true });
+  await assert.rejects(chat(simulator, chatBody('Hello')), brokenBy('ECONNREFUSED'));
+  await simulator.configure({ down: false });
+  assert.equal((await chat(simulator, chatBody('Hello'))).status, 200);
+});
+
 test('an outage ends by itself', async () => {
   const clock = new ManualClock();
   await using simulator = await startSimulator({}, { clock });
