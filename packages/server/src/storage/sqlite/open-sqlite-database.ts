@@ -85,7 +85,11 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Databa
     killInJournalTransaction,
     storeVariant: options.storeVariant?.href ?? null,
   };
-  const thread = new Worker(new URL('./sqlite-thread.ts', import.meta.url), { workerData: threadOptions });
+  // The flags of the process are not the thread's: with `--eval` among them it would not load.
+  const thread = new Worker(new URL('./sqlite-thread.ts', import.meta.url), {
+    workerData: threadOptions,
+    execArgv: [],
+  });
   const connection = new Connection(thread, clock);
   await connection.ready;
 

@@ -1,0 +1,33 @@
+import { describe } from 'node:test';
+import { registerAccessContract } from './database/access-contract.ts';
+import { registerBatchContract } from './database/batch-contract.ts';
+import { registerBlobNameContract } from './database/blob-name-contract.ts';
+import type { OpenDatabase } from './database/database-world.ts';
+import { registerFileContract } from './database/file-contract.ts';
+import { registerFinaliseContract } from './database/finalise-contract.ts';
+import { registerInterleavingContract } from './database/interleaving-contract.ts';
+import { registerJournalContract } from './database/journal-contract.ts';
+import { registerSessionContract } from './database/session-contract.ts';
+import { registerShardContract } from './database/shard-contract.ts';
+import { registerStopContract } from './database/stop-contract.ts';
+import { registerTaskContract } from './database/task-contract.ts';
+
+/**
+ * What every database must do, method by method and under random interleavings. An adapter runs it with a function that opens an
+ * empty database on a simulated clock; what only that adapter promises it tests beside it.
+ */
+export function registerDatabaseContract(name: string, open: OpenDatabase): void {
+  describe(`${name} keeps the database contract`, { concurrency: 4 }, () => {
+    registerAccessContract(open);
+    registerFileContract(open);
+    registerBatchContract(open);
+    registerTaskContract(open);
+    registerShardContract(open);
+    registerJournalContract(open);
+    registerStopContract(open);
+    registerFinaliseContract(open);
+    registerBlobNameContract(open);
+    registerSessionContract(open);
+    registerInterleavingContract(open);
+  });
+}

@@ -1,0 +1,68 @@
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { DatabaseWorld, type OpenDatabase } from './database-world.ts';
+import { InterleavedWork } from './interleaved-work.ts';
+
+/** Each run opens a database of its own; this many take about two seconds on SQLite. */
+const RUNS = 25;
+
+type Step = (work: InterleavedWork) => Promise<void>;
+
+export function registerInterleavingContract(open: OpenDatabase): void {
+  describe('any interleaving', () => {
+    it('counts each outcome once, never loses one, and ends with one line per outcome', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(anyBatch, { minLength: 1, maxLength: 2 }),
+          anySteps,
+          async (batches, steps) => {
+            await using world = await DatabaseWorld.open(open);
+            const work = new InterleavedWork(world);
+            for (const { shards, count } of batches) await work.addBatch(shards, count);
+            for (const take of steps) {
+              await take(work);
+              await work.checkCounts();
+            }
+            await work.finishAll();
+          },
+        ),
+        { numRuns: RUNS },
+      );
+    });
+  });
+}
+
+const anyBatch = fc.record({ shards: fc.integer({ min: 1, max: 5 }), count: fc.integer({ min: 1, max: 4 }) });
+const pick = fc.nat(1_000);
+
+const anyStep = fc.oneof(
+  step(5, fc.tuple(pick, fc.integer({ min: 1, max: 4 })), (work, [session, limit]) =>
+    work.claim(session, limit),
+  ),
+  step(8, fc.tuple(pick, fc.array(fc.boolean(), { minLength: 1, maxLength: 4 })), (work, [lease, succeeds]) =>
+    work.journal(lease, succeeds),
+  ),
+  step(2, pick, (work, row) => work.repeatJournal(row)),
+  step(2, pick, (work, lease) => work.writeLate(lease)),
+  step(4, pick, (work, lease) => work.commit(lease)),
+  step(2, fc.tuple(pick, fc.boolean()), (work, [lease, parks]) => work.release(lease, parks)),
+  step(1, pick, (work, session) => work.bury(session)),
+  step(1, pick, (work, batch) => work.cancel(batch)),
+  step(2, pick, (work, session) => work.drain(session)),
+  step(1, fc.constant(null), (work) => work.restart()),
+  step(2, fc.constant(null), (work) => work.finalise()),
+);
+const anySteps = fc.array(anyStep, { maxLength: 40 });
+
+/** A step that shows its arguments when a run fails. */
+function step<Args>(
+  weight: number,
+  args: fc.Arbitrary<Args>,
+  run: (work: InterleavedWork, args: Args) => Promise<void>,
+): fc.WeightedArbitrary<Step> {
+  const arbitrary = args.map((given): Step => {
+    const taken: Step = (work) => run(work, given);
+    return Object.assign(taken, { [fc.toStringMethod]: () => `${String(run)} of ${fc.stringify(given)}` });
+  });
+  return { weight, arbitrary };
+}
