@@ -1,13 +1,17 @@
 import { Command, CommanderError } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
 import { addKeysCommand } from './commands/keys.ts';
 import { addResultsCommand } from './commands/results.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addServeCommand } from './commands/serve.ts';
+import { addSimulateCommand } from './commands/simulate.ts';
 import { addSubmitCommand } from './commands/submit.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT, EXIT_CODE_HELP } from './exit-codes.ts';
 
 const program = new Command('bora')
   .description('Self-hosted batch inference: JSONL files of LLM requests in, result files out.')
+  .version(manifest.version)
+  .addHelpText('after', EXIT_CODE_HELP)
   .showHelpAfterError('(bora help shows how)')
   .exitOverride();
 
@@ -16,6 +20,13 @@ addRunCommand(program);
 addSubmitCommand(program);
 addResultsCommand(program);
 addKeysCommand(program);
+addSimulateCommand(program);
+
+// Whoever reads our output may stop early, as `head` does. That is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.ok);
+});
 
 try {
   await program.parseAsync();

@@ -36,9 +36,9 @@ export function addRunCommand(program: Command): void {
     .command('run')
     .summary('run a file of requests here and now, without a server')
     .description(
-      'Runs every request of a JSONL file against your inference servers and writes the results to one file, in input order.\n' +
-        'It needs no running Bora. Its state lies in <output>.bora/: killed and run again with the same arguments it continues\n' +
-        'where it was, and pays for no answer twice.',
+      'Runs every request of a JSONL file against your inference servers and writes the results to one file, in input order. ' +
+        'It needs no running Bora. Its state lies in <output>.bora/: killed and run again with the same arguments it continues ' +
+        'where it was, and buys no answer again that it holds.',
     )
     .argument('<input>', 'JSONL file, one {"custom_id": …, "body": {…}} a line')
     .requiredOption(

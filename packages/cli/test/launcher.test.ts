@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+
+const LAUNCHER = fileURLToPath(new URL('../bin/bora.js', import.meta.url));
+
+/** Runs the launcher in a Node that claims another version or architecture. */
+function launch(args: readonly string[], claims: { version?: string; arch?: string } = {}) {
+  const { version = process.versions.node, arch = process.arch } = claims;
+  const pretend =
+    `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } });` +
+    `Object.defineProperty(process, 'arch', { value: '${arch}' });`;
+  const preload = `data:text/javascript,${encodeURIComponent(pretend)}`;
+  return spawnSync(process.execPath, ['--import', preload, LAUNCHER, ...args], { encoding: 'utf8' });
+}
+
+test('a Node that is new enough runs the command itself', () => {
+  const run = launch(['--version']);
+  assert.equal(run.status, 0, run.stderr);
+  assert.match(run.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test('an old Node hands over to the packaged one, with arguments and exit code', () => {
+  for (const version of ['20.20.2', '22.18.9']) {
+    assert.match(launch(['--version'], { version }).stdout, /^\d+\.\d+\.\d+\n$/);
+    const run = launch(['results', 'x', '--url', 'http://127.0.0.1:9', '--json'], { version });
+    assert.equal(run.status, 5);
+    assert.match(run.stdout, /ECONNREFUSED/);
+  }
+});
+
+test('an old Node without a packaged one is told what to do', () => {
+  const run = launch(['--version'], { version: '20.20.2', arch: 'mips' });
+  assert.equal(run.status, 1);
+  assert.match(run.stderr, /needs Node 22\.19[\s\S]*20\.20\.2[\s\S]*npm install node-linux-mips@24/);
+});
