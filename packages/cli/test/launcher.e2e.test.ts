@@ -26,7 +26,7 @@ test('an old Node hands over to the packaged one, with arguments and exit code',
     assert.match(launch(['--version'], { version }).stdout, /^\d+\.\d+\.\d+\n$/);
     const run = launch(['results', 'x', '--url', 'http://127.0.0.1:9', '--json'], { version });
     assert.equal(run.status, 5);
-    assert.match(run.stdout, /ECONNREFUSED/);
+    assert.match(run.stdout, /got no answer/);
   }
 });
 
