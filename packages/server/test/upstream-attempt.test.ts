@@ -13,18 +13,18 @@ import {
   registryOf,
   requestOf,
   ROUTE,
-  ScriptedUpstream,
+  BreakableUpstream,
   send,
-} from './scripted-upstream.ts';
+} from './breakable-upstream.ts';
 
 interface World extends AsyncDisposable {
-  readonly upstream: ScriptedUpstream;
+  readonly upstream: BreakableUpstream;
   readonly upstreams: UpstreamRegistry;
   readonly clock: SimulatedClock;
 }
 
 async function world(config: Partial<UpstreamConfig> = {}): Promise<World> {
-  const upstream = await ScriptedUpstream.open();
+  const upstream = await BreakableUpstream.open();
   const clock = new SimulatedClock();
   const upstreams = registryOf([{ name: 'u', url: upstream.url, ...config }], clock);
   await upstreams.start();
@@ -68,7 +68,7 @@ test('the body of a request arrives byte for byte, with its length, key and head
 
 test('an address with or without /v1 and slash means the same, and may have a path before it', async () => {
   for (const suffix of ['', '/', '/v1', '/v1/']) {
-    await using upstream = await ScriptedUpstream.open();
+    await using upstream = await BreakableUpstream.open();
     await using upstreams = registryOf([`${upstream.url}/api${suffix}`]);
     await upstreams.start();
     await send(upstreams);
@@ -216,10 +216,7 @@ test('a large answer that is no JSON leaves nothing behind', async () => {
   await using w = await world();
   w.upstream.reply = json(200, `${JSON.stringify('x'.repeat(300_000))}]`);
   const spill = new MemorySpill();
-  assertRetry(
-    await send(w.upstreams, requestOf(undefined, { openSpill: spill.open })),
-    /without valid JSON/,
-  );
+  assertRetry(await send(w.upstreams, requestOf(undefined, { openSpill: spill.open })), /without valid JSON/);
   assert.equal(spill.state, 'abandoned');
 });
 
@@ -286,7 +283,7 @@ test('a request that breaks every connection is sent again once, then it is a fa
 });
 
 test('a request that breaks a fresh connection is not sent again by the same attempt', async () => {
-  await using upstream = await ScriptedUpstream.open();
+  await using upstream = await BreakableUpstream.open();
   await using upstreams = registryOf([{ name: 'u', url: upstream.url, models: ['m'] }]);
   upstream.reply = ({ reset }) => reset();
   assertRetry(await send(upstreams), /breaks connections before it answers/);

@@ -95,18 +95,21 @@ export class Health {
 
   /**
    * Nothing more goes out until a probe is answered; then one attempt at a time until one succeeds if `thenTrial`, else all
-   * at once. No-op while it is down or paused: attempts in flight fail after the first one.
+   * at once. While it is down or paused only the trial is noted: attempts in flight fail after the first one.
    */
   down(reason: string, thenTrial: boolean): void {
-    if (!this.servable) return;
+    if (!this.servable) {
+      this.#needsTrial ||= thenTrial;
+      return;
+    }
     this.#needsTrial = thenTrial;
     this.#awaitProbe();
     this.#enter('down', reason);
   }
 
-  /** A probe of what is down or paused failed. */
+  /** A probe of what is down or paused failed; no-op if it came before its time, to judge a failure. */
   stillDown(reason: string): void {
-    if (this.#byHand) return;
+    if (this.#probeAt > this.#clock.now()) return;
     this.#awaitProbe();
     this.#enter('down', reason);
   }

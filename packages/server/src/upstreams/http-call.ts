@@ -54,8 +54,10 @@ class SpillFailed extends Error {
 }
 
 /**
- * One HTTP call as a handler of undici's `dispatch`, the layer below `request`: no stream, no header object of our own, no
- * promise but one. Measured on Node 24 against a server in another process, 64 in flight, 1.2 KB each way: CALL_COST.
+ * One HTTP call as a handler of undici's `dispatch`, the layer below `request`: no stream, no body object, one promise.
+ * Measured on Node 24, 64 in flight, 1.2 KB each way, server in another process, median of five: `Pool.request` with
+ * `arrayBuffer` and a parse 35 µs CPU per call, `dispatch` with a parse 24 µs, `Slot.send` as a whole (window, deadline,
+ * this call, check of the answer, usage) 28 to 34 µs.
  */
 export class HttpCall implements Dispatcher.DispatchHandler {
   readonly #request: HttpRequest;

@@ -9,9 +9,6 @@ import type { UpstreamConfig, UpstreamState, UpstreamStatus } from './upstreams.
 
 const REFRESH_LISTING_MS = 60_000;
 
-/** A listing younger than this is not asked for again to judge a failure: many fail together. */
-const FRESH_LISTING_MS = 1_000;
-
 export interface UpstreamLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
@@ -52,6 +49,7 @@ export class Upstream implements AsyncDisposable {
   #listing: Listing | null = null;
   #listedAt = -Infinity;
   #checking: Promise<Listing> | null = null;
+  #nextCheck: Promise<Listing> | null = null;
   /** It refuses to list its models with a key that it takes for requests. */
   #listsToNobody = false;
   #cancelCheck: () => void = () => {};
@@ -164,11 +162,13 @@ export class Upstream implements AsyncDisposable {
     this.clock.after(until - this.clock.now(), this.#onChange);
   }
 
-  /** What `/v1/models` says now, as evidence. */
+  /**
+   * What `/v1/models` says, asked after now: an answer from before a crash would clear the crash. Failures that come
+   * together share one question.
+   */
   async evidence(): Promise<Listing> {
-    if (this.#listing !== null && this.clock.elapsed() - this.#listedAt < FRESH_LISTING_MS)
-      return this.#listing;
-    const listing = await this.check();
+    this.#nextCheck ??= this.#checkAgain();
+    const listing = await this.#nextCheck;
     return listing.kind === 'refused' && this.#listsToNobody ? { kind: 'none' } : listing;
   }
 
@@ -210,6 +210,12 @@ export class Upstream implements AsyncDisposable {
     this.#closed = true;
     this.#cancelCheck();
     await this.calls[Symbol.asyncDispose]();
+  }
+
+  async #checkAgain(): Promise<Listing> {
+    await this.#checking;
+    this.#nextCheck = null;
+    return this.check();
   }
 
   #nextRefresh(now: number): number {

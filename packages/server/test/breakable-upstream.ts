@@ -14,13 +14,13 @@ export interface ReceivedRequest {
   readonly connection: number;
   readonly response: ServerResponse;
   /** Breaks the connection with a TCP reset. */
-  reset(): void;
+  readonly reset: () => void;
 }
 
 type Reply = (request: ReceivedRequest) => void;
 
-/** A local HTTP server that answers as the test says, and remembers what it was asked. */
-export class ScriptedUpstream implements AsyncDisposable {
+/** A local HTTP server whose every byte, and every break, is the test's; it remembers what it was asked. */
+export class BreakableUpstream implements AsyncDisposable {
   readonly requests: ReceivedRequest[] = [];
   /** Answers to `GET /v1/models`; everything else goes to `reply`. */
   listing: Reply = json(200, { object: 'list', data: [{ id: 'm' }] });
@@ -34,8 +34,8 @@ export class ScriptedUpstream implements AsyncDisposable {
     this.#server.on('connection', (socket) => this.#connections.set(socket, this.#connections.size));
   }
 
-  static async open(): Promise<ScriptedUpstream> {
-    const upstream = new ScriptedUpstream();
+  static async open(): Promise<BreakableUpstream> {
+    const upstream = new BreakableUpstream();
     await upstream.listen();
     return upstream;
   }
@@ -131,6 +131,18 @@ export function acquire(upstreams: Upstreams, route = ROUTE): Slot {
 
 export function send(upstreams: Upstreams, request = requestOf(), signal?: AbortSignal): Promise<Verdict> {
   return acquire(upstreams, request.route).send(request, signal);
+}
+
+/** Resolves once `holds`, asked again whenever the upstreams say that something changed. */
+export async function until(upstreams: Upstreams, holds: () => boolean): Promise<void> {
+  while (!holds()) {
+    await new Promise<void>((resolve) => {
+      const end = upstreams.onChange(() => {
+        end();
+        resolve();
+      });
+    });
+  }
 }
 
 /** Keeps what is written, and whether it was finished. */
