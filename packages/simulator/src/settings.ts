@@ -109,6 +109,12 @@ export const SETTINGS = {
     default: 256,
     description: 'Length of embeddings, where the request does not name one.',
   },
+  forgetBodies: {
+    kind: 'switch',
+    default: false,
+    description:
+      'Does not count each body, to save its memory; failures then depend on the order of the requests.',
+  },
   rate429: { ...SHARE, description: 'Share of requests answered 429 at once.' },
   rate503: { ...SHARE, description: 'Share of requests answered 503 at once.' },
   retryAfterSeconds: {

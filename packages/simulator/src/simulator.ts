@@ -19,6 +19,9 @@ export interface SimulatorParts {
   readonly chooseFault?: ChooseFault;
 }
 
+/** After an outage another process may hold the port: it is tried again this often, in ms. */
+const RETRY_LISTEN_MS = 1000;
+
 /** Connections that may wait to be accepted: a client may open thousands at once. */
 const BACKLOG = 4096;
 
@@ -42,6 +45,8 @@ export class Simulator implements AsyncDisposable {
   readonly #clock: SimulatorClock;
   #settings: SimulatorSettings;
   #cancelOutage: (() => void) | null = null;
+  #lastSwitch: Promise<void> = Promise.resolve();
+  #closed = false;
 
   constructor(settings: SimulatorSettings, { clock = systemClock, chooseFault }: SimulatorParts) {
     this.#settings = settings;
@@ -94,8 +99,9 @@ export class Simulator implements AsyncDisposable {
 
   /**
    * Changes settings while it runs. They hold for requests that come from now on; those in work keep the latency they began with.
-   * Turning `down` on cuts every connection before this resolves; turning it off listens again.
-   * @throws SettingsError, and then nothing is changed
+   * Turning `down` on cuts every connection before this resolves; turning it off listens again, but not once it was closed.
+   * @throws SettingsError, and then nothing is changed; the system's error if another process took the port meanwhile, and then it
+   * stays down.
    */
   async configure(changes: Partial<SimulatorSettings>): Promise<void> {
     const { host, port, down } = this.#settings;
@@ -105,28 +111,57 @@ export class Simulator implements AsyncDisposable {
         'host and port are settled at the start. Start another simulator for another address.',
       );
     }
-    this.#settings = settings;
-    this.#server.keepAliveTimeout = settings.keepAliveMs;
-    this.#exchanges.configure(settings);
-    if (settings.down && !down) await this.#stopListening();
-    if (!settings.down && down) await this.#listen();
+    this.#use(settings);
+    if (settings.down && !down) await this.#inTurn(() => this.#stopListening());
+    if (!settings.down && down) await this.#inTurn(() => this.#listenAgain());
   }
 
-  /** Goes down, and comes up again by itself after `ms`. */
+  /** Goes down, and comes up again by itself after `ms`, or as soon after as the port is free. */
   async outage(ms: number): Promise<void> {
     await this.configure({ down: true });
-    this.#cancelOutage?.();
-    this.#cancelOutage = this.#clock.after(ms, () => void this.configure({ down: false }));
+    this.#comeUpAfter(ms);
   }
 
-  /** Cuts what is in flight and frees the port. */
+  /** Cuts what is in flight and frees the port, for good. */
   async close(): Promise<void> {
+    this.#closed = true;
     this.#cancelOutage?.();
-    await this.#stopListening();
+    await this.#inTurn(() => this.#stopListening());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #use(settings: SimulatorSettings): void {
+    this.#settings = settings;
+    this.#server.keepAliveTimeout = settings.keepAliveMs;
+    this.#exchanges.configure(settings);
+  }
+
+  #comeUpAfter(ms: number): void {
+    this.#cancelOutage?.();
+    if (this.#closed) return;
+    this.#cancelOutage = this.#clock.after(ms, () => {
+      this.configure({ down: false }).catch(() => this.#comeUpAfter(RETRY_LISTEN_MS));
+    });
+  }
+
+  /** Listening and stopping take turns of the event loop: a stop that overtook a start would leave the port taken. */
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const changed = this.#lastSwitch.then(change);
+    this.#lastSwitch = changed.catch(() => {});
+    return changed;
+  }
+
+  async #listenAgain(): Promise<void> {
+    if (this.#closed) return;
+    try {
+      await this.#listen();
+    } catch (error) {
+      this.#use({ ...this.#settings, down: true });
+      throw error;
+    }
   }
 
   async #listen(): Promise<void> {

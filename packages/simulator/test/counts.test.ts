@@ -37,6 +37,15 @@ test('reset forgets bodies and counts', async () => {
   assert.deepEqual(simulator.received(chatBody('0')), { received: 0, answered: 0 });
 });
 
+test('told to forget bodies, it counts requests only, and a body that failed may still succeed', async () => {
+  await using simulator = await startSimulator({ forgetBodies: true, rate503: 0.5 });
+  for (let times = 0; times < 20; times++) await statuses(simulator, 1);
+  const { requests, distinctBodies, answersByStatus } = simulator.stats();
+  assert.deepEqual([requests, distinctBodies], [20, 0]);
+  assert.deepEqual(Object.keys(answersByStatus), ['200', '503']);
+  assert.deepEqual(simulator.received(chatBody('0')), { received: 0, answered: 0 });
+});
+
 test('a table of bodies keeps every count as it grows', () => {
   const counts = new BodyCounts();
   const prints = Array.from({ length: 20_000 }, (_, index) => fingerprintOf(`body ${index}`));

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { Server } from 'node:net';
 import { test } from 'node:test';
 import { startSimulator } from '@bora/simulator/simulator';
 import { brokenBy, chat, chatBody, statuses, until } from './calls.ts';
@@ -105,6 +108,48 @@ test('an outage ends by itself', async () => {
   await clock.advance(5000);
   await until(() => simulator.listening);
   assert.equal((await chat(simulator, chatBody('Hello'))).status, 200);
+});
+
+async function holdPort(url: string): Promise<Server> {
+  const holder = createServer().listen(Number(new URL(url).port), '127.0.0.1');
+  await once(holder, 'listening');
+  return holder;
+}
+
+test('it stays down while another process holds its port, and says so', async () => {
+  await using simulator = await startSimulator();
+  await simulator.configure({ down: true });
+  const holder = await holdPort(simulator.url);
+  await assert.rejects(simulator.configure({ down: false }), { code: 'EADDRINUSE' });
+  assert.equal(simulator.settings.down, true);
+
+  holder.close();
+  await once(holder, 'close');
+  await simulator.configure({ down: false });
+  assert.equal((await chat(simulator, chatBody('Hello'))).status, 200);
+});
+
+test('an outage lasts as long as another process holds the port', async () => {
+  const clock = new ManualClock();
+  await using simulator = await startSimulator({}, { clock });
+  await simulator.outage(5000);
+  const holder = await holdPort(simulator.url);
+  await clock.advance(5000);
+  await until(() => simulator.settings.down);
+
+  holder.close();
+  await once(holder, 'close');
+  await clock.advance(1000);
+  await until(() => simulator.listening);
+  assert.equal((await chat(simulator, chatBody('Hello'))).status, 200);
+});
+
+test('closed while it comes up, it stays closed', async () => {
+  await using simulator = await startSimulator({ down: true });
+  const up = simulator.configure({ down: false });
+  await simulator.close();
+  await up;
+  assert.equal(simulator.listening, false);
 });
 
 test('code can choose the failure of each request', async () => {
