@@ -81,6 +81,23 @@ test('a client that leaves the queue is not worked for', async () => {
   assert.equal(simulator.stats().abandoned, 1);
 });
 
+test('a client that leaves during the work ends it: the slot is free and no timer is left', async () => {
+  const clock = new ManualClock();
+  await using simulator = await startSimulator({ slots: 1, latencyMs: 3_600_000 }, { clock });
+  const leaving = new AbortController();
+  const gone = fetch(`${simulator.url}/v1/chat/completions`, {
+    method: 'POST',
+    body: chatBody('0'),
+    signal: leaving.signal,
+  });
+  await until(() => clock.waiting === 1);
+  leaving.abort();
+  await assert.rejects(gone);
+  await until(() => simulator.stats().running === 0);
+  assert.equal(clock.waiting, 0);
+  assert.deepEqual(simulator.received(chatBody('0')), { received: 1, answered: 0 });
+});
+
 test('with a limit on the queue the next one is refused as TGI does', async () => {
   const clock = new ManualClock();
   await using simulator = await startSimulator({ slots: 1, maxQueued: 1, latencyMs: 100 }, { clock });

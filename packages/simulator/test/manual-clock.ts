@@ -6,6 +6,11 @@ export class ManualClock implements SimulatorClock {
   #now = 1_000_000;
   #timers: { readonly at: number; readonly action: () => void }[] = [];
 
+  /** Timers that wait for time to pass. */
+  get waiting(): number {
+    return this.#timers.length;
+  }
+
   now(): number {
     return this.#now;
   }
