@@ -26,6 +26,7 @@ import { openSystemDisk } from './storage/disk/system-disk.ts';
 import type { AccessRecords } from './storage/ports/access-records.ts';
 import type { Database } from './storage/ports/database.ts';
 import type { Disk } from './storage/ports/disk.ts';
+import type { SqliteOptions } from './storage/sqlite/open-sqlite-database.ts';
 import { openSqliteDatabase } from './storage/sqlite/open-sqlite-database.ts';
 import { UpstreamRegistry } from './upstreams/registry.ts';
 import type { Upstreams, UpstreamStatus } from './upstreams/upstreams.ts';
@@ -40,7 +41,8 @@ export interface BoraOverrides {
   /** Wraps the database that was opened. */
   readonly database?: (database: Database) => Database;
   /** Wraps the disk of the blobs. */
-  readonly disk?: (disk: Disk) => Disk;
+  readonly disk?: (disk: Disk) => Disk | Promise<Disk>;
+  readonly sqlite?: Pick<SqliteOptions, 'killInJournalTransaction' | 'storeVariant'>;
   readonly upstreams?: Upstreams;
   readonly dispatch?: Partial<DispatchSettings>;
 }
@@ -156,10 +158,10 @@ async function open(
   const metrics = new Metrics();
   metrics.addProcessFigures();
 
-  const opened = opening.use(await openSqliteDatabase({ folder: config.data, clock }));
+  const opened = opening.use(await openSqliteDatabase({ ...overrides.sqlite, folder: config.data, clock }));
   const database = overrides.database?.(opened) ?? opened;
   const systemDisk = await openSystemDisk(join(config.data, 'blobs'));
-  const disk = overrides.disk?.(systemDisk) ?? systemDisk;
+  const disk = (await overrides.disk?.(systemDisk)) ?? systemDisk;
   const blobs = await openDiskBlobStore(disk, { minFreeBytes: config.minFreeBytes });
 
   const upstreams = opening.use(

@@ -1,0 +1,54 @@
+import { createInterface } from 'node:readline';
+import { Bora } from '@bora/server';
+import { createLog } from '@bora/server/observe/log';
+import { systemClock } from '@bora/server/observe/clock';
+import { skipFileSync } from '../defects.ts';
+import { openVolatileDisk } from '../volatile-disk.ts';
+import { CHILD_MAX_UNJOURNALED, CHILD_WINDOW, type CrashPlan } from './crash-plan.ts';
+
+/**
+ * A real Bora in a process that dies where its plan says. Its blobs lie on a disk that keeps unsynced bytes and names in
+ * this process, so SIGKILL loses exactly what a power cut would; SQLite writes and syncs its own files for real.
+ */
+const plan = JSON.parse(process.env['BORA_CRASH_PLAN'] ?? '') as CrashPlan;
+let aheadMs = plan.clockAheadMs;
+let hits = 0;
+
+const inTransaction = plan.kill?.point === 'journal.in-transaction';
+const bora = await Bora.fromEnv(
+  {
+    env: {
+      BORA_DATA: plan.data,
+      BORA_UPSTREAM: plan.upstream,
+      BORA_UPSTREAM_MAX_IN_FLIGHT: String(CHILD_WINDOW),
+      BORA_PORT: '0',
+    },
+  },
+  {
+    log: createLog('silent'),
+    clock: { ...systemClock, now: () => Date.now() + aheadMs },
+    dispatch: { maxUnjournaled: CHILD_MAX_UNJOURNALED, stopGraceMs: 50 },
+    disk: async (disk) => {
+      const volatile = await openVolatileDisk(disk);
+      return plan.defect === 'skip-file-sync' ? skipFileSync(volatile) : volatile;
+    },
+    sqlite: {
+      ...(inTransaction && plan.kill !== null ? { killInJournalTransaction: plan.kill.hit } : {}),
+      ...(plan.defect === 'count-before-journal'
+        ? { storeVariant: new URL('./count-before-journal.ts', import.meta.url) }
+        : {}),
+    },
+    reachStopPoint(point) {
+      if (point !== plan.kill?.point) return;
+      hits += 1;
+      if (hits === plan.kill.hit) process.kill(process.pid, 'SIGKILL');
+    },
+  },
+);
+await bora.start();
+console.log(bora.url);
+
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const [command, ms] = line.split(' ');
+  if (command === 'advance') aheadMs += Number(ms);
+});

@@ -1,0 +1,25 @@
+import type { StopPoint } from '@bora/server/observe/stop-points';
+
+/** Defects that can be planted in a crashing Bora, to show that the harness would notice. */
+export type PlantedDefect = 'skip-file-sync' | 'count-before-journal';
+
+/** Death by SIGKILL: at the n-th time (from 1) that a process reaches this point. */
+export interface Kill {
+  readonly point: StopPoint;
+  readonly hit: number;
+}
+
+/** What a child process of the harness is told, as JSON in `BORA_CRASH_PLAN`. */
+export interface CrashPlan {
+  readonly data: string;
+  readonly upstream: string;
+  /** Null: it lives. */
+  readonly kill: Kill | null;
+  readonly defect: PlantedDefect | null;
+  /** How far its clock is ahead of the real one; `advance <ms>` on its standard input adds to it. */
+  readonly clockAheadMs: number;
+}
+
+/** In flight, as the guarantee bounds it: the window plus the answers that may wait for the journal. */
+export const CHILD_WINDOW = 24;
+export const CHILD_MAX_UNJOURNALED = 32;

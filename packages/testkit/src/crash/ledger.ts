@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import SqliteDatabase from 'better-sqlite3';
+
+/** What a data folder says of a batch while no process holds it. */
+export interface LedgerEntry {
+  readonly batchId: string;
+  readonly state: string;
+  /** Ordinals whose outcome is durable: journaled in open shards, or in committed ones. */
+  readonly settled: ReadonlySet<number>;
+  /** Counts as progress would show them. */
+  readonly counted: number;
+}
+
+interface BatchRow {
+  readonly id: string;
+  readonly state: string;
+  readonly counted: number;
+  readonly total: number;
+  readonly ended: number;
+}
+
+interface ShardRow {
+  readonly id: number;
+  readonly state: string;
+  readonly first: number;
+  readonly count: number;
+  readonly counted: number;
+  readonly lines: number;
+}
+
+/**
+ * Reads the truth behind the guarantees straight from the database of a dead process. Counts and lines are read apart, so that
+ * a count without its outcome shows.
+ */
+export function readLedger(dataFolder: string): LedgerEntry[] {
+  using db = new ClosingDatabase(join(dataFolder, 'bora.sqlite'));
+  const batches = db.all<BatchRow>(
+    `SELECT id, state, succeeded + failed + coalesce((SELECT sum(succeeded + failed) FROM shard
+       WHERE batch_id = batch.id AND state <> 'done'), 0) AS counted,
+       coalesce(total_requests, 0) AS total, ended_at IS NOT NULL AS ended FROM batch`,
+  );
+  return batches.map(({ id, state, counted, total, ended }) => {
+    const settled = new Set<number>();
+    if (ended === 1) {
+      for (let ordinal = 0; ordinal < Math.min(counted, total); ordinal++) settled.add(ordinal);
+    }
+    for (const shard of shardsOf(db, id)) {
+      if (shard.state === 'done') {
+        for (let place = 0; place < shard.lines; place++) settled.add(shard.first + place);
+      }
+      for (const { outcomes } of db.all<{ outcomes: string }>(
+        `SELECT outcomes FROM journal WHERE shard_id = ${shard.id}`,
+      )) {
+        for (const [ordinal] of JSON.parse(outcomes) as [number][]) settled.add(ordinal);
+      }
+    }
+    return { batchId: id, state, settled, counted };
+  });
+}
+
+function shardsOf(db: ClosingDatabase, batchId: string): ShardRow[] {
+  return db.all<ShardRow>(
+    `SELECT id, state, first_ordinal AS first, count, succeeded + failed AS counted,
+       coalesce((SELECT sum(lines) FROM shard_part WHERE shard_id = shard.id), 0) AS lines
+     FROM shard WHERE batch_id = '${batchId}'`,
+  );
+}
+
+class ClosingDatabase implements Disposable {
+  readonly #db: SqliteDatabase.Database;
+
+  constructor(file: string) {
+    this.#db = new SqliteDatabase(file);
+  }
+
+  all<Row>(sql: string): Row[] {
+    return this.#db.prepare(sql).all() as Row[];
+  }
+
+  [Symbol.dispose](): void {
+    this.#db.close();
+  }
+}
