@@ -44,7 +44,8 @@ export type Symptom =
 export type LineAction = 'fail' | 'count' | 'count-slowly' | 'wait' | 'resend';
 
 /**
- * - `shrink`: the window halves and the upstream is left alone for as long as it says, or a growing moment.
+ * - `shrink`: the window halves; the upstream is left alone for as long as it says, or, once the window is 1, for a
+ *   growing moment.
  * - `suspect`: remembered; if another request fails alike before an answer comes, it is the upstream.
  * - `pause-…`: nothing is sent until a probe, each minute, or a person says otherwise.
  * - `down-…`: nothing is sent until a probe, from 1 s on, is answered.

@@ -134,11 +134,12 @@ export class UpstreamSlot implements Slot {
     upstream.inFlight -= 1;
     upstream.health.leave(this.#upstreamStay);
     served.health.leave(this.#modelStay);
+    const wasLeast = served.window.limit === 1;
     const change = served.window.leave(this.#pass, end);
     if (end.kind === 'overloaded') {
       upstream.refused += 1;
-      // Refusals of one round trip are one refusal: one cut, one step of quiet.
-      if (change === 'cut' || retryAfterMs !== null) upstream.quiet(served, retryAfterMs);
+      // A smaller window is the answer to load; only where it cannot shrink further, waiting is.
+      if (retryAfterMs !== null || (wasLeast && change === 'cut')) upstream.quiet(served, retryAfterMs);
     }
     this.#onFree();
   }
