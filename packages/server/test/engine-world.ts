@@ -33,7 +33,7 @@ export interface EngineWorld extends AsyncDisposable {
   lines(fileId: string | null): Promise<ResultLine[]>;
 }
 
-export interface ResultLine {
+interface ResultLine {
   readonly id: string;
   readonly custom_id: string | null;
   readonly response: { readonly status_code: number; readonly body: unknown };

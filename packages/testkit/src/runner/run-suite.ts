@@ -15,6 +15,8 @@ const HANG_FACTOR = 3;
 export async function runSuite(suite: Suite, files: readonly string[], only?: RegExp): Promise<Counts> {
   const limit = AbortSignal.timeout(HANG_FACTOR * suite.budgetSeconds * 1000);
   const counts = { passed: 0, failed: 0, skipped: 0 };
+  // Tests of refusals and of programs talk a lot there; it matters when something failed.
+  const errorOutput: string[] = [];
   const events = run({
     files: [...files],
     concurrency: suite.concurrency,
@@ -28,12 +30,13 @@ export async function runSuite(suite: Suite, files: readonly string[], only?: Re
       counts.failed = event.data.counts.failed + event.data.counts.cancelled;
       counts.skipped = event.data.counts.skipped + event.data.counts.todo;
     }
-    if (event.type === 'test:stderr') process.stderr.write(event.data.message);
+    if (event.type === 'test:stderr') errorOutput.push(event.data.message);
   }
   if (limit.aborted) {
     console.log(`  ${suite.name}: ended after ${HANG_FACTOR} times its budget; something hangs.`);
     counts.failed += 1;
   }
+  if (counts.failed > 0) process.stderr.write(errorOutput.join(''));
   return counts;
 }
 
