@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { SimulatedClock } from '@bora/testkit/simulated-clock';
 import type { UpstreamRegistry } from '../src/upstreams/registry.ts';
 import type { UpstreamConfig, Verdict } from '../src/upstreams/upstreams.ts';
@@ -173,27 +174,30 @@ test('an answer over 256 KiB goes to the spill as it arrives, as one line, with 
   }
 });
 
-test('a slow spill holds the answer back instead of gathering it in memory', async () => {
-  await using w = await world();
-  const answer = Buffer.from(JSON.stringify('x'.repeat(900_000)));
-  w.upstream.reply = json(200, answer);
+test('a slow spill holds the answer back in its server instead of gathering it in memory', async () => {
+  await using upstream = await BreakableUpstream.open();
+  await using upstreams = registryOf([{ name: 'u', url: upstream.url, models: ['m'] }], undefined, {
+    maxAnswerBytes: 64 * 1024 * 1024,
+  });
+  // More than the buffers of both sockets take.
+  const answer = Buffer.from(JSON.stringify('x'.repeat(32 * 1024 * 1024)));
+  upstream.reply = json(200, answer);
   const spill = new MemorySpill();
-  let writing = 0;
-  let most = 0;
-  const slow = {
-    write: async (chunk: Uint8Array) => {
-      writing += 1;
-      most = Math.max(most, writing);
-      await new Promise(setImmediate);
-      await spill.write(chunk);
-      writing -= 1;
-    },
-    finish: () => spill.finish(),
-    abandon: () => spill.abandon(),
+  const write = spill.write.bind(spill);
+  const begun = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  spill.write = async (chunk) => {
+    begun.resolve();
+    await released.promise;
+    await write(chunk);
   };
-  const verdict = await send(w.upstreams, requestOf(undefined, { openSpill: async () => slow }));
-  assert.equal(verdict.kind, 'succeeded');
-  assert.equal(most, 1);
+  const sending = send(upstreams, requestOf(undefined, { openSpill: spill.open }));
+  await begun.promise;
+  const [{ response }] = upstream.requests;
+  for (let turn = 0; turn < 3000 && !response.writableFinished; turn += 1) await setImmediate();
+  assert.equal(response.writableFinished, false);
+  released.resolve();
+  assert.equal((await sending).kind, 'succeeded');
   assert.ok(spill.bytes.equals(answer));
 });
 
@@ -294,7 +298,7 @@ test('an answer that breaks off is tried again', async () => {
   await using w = await world();
   w.upstream.reply = ({ response, reset }) => {
     response.writeHead(200, { 'content-length': '100' });
-    response.write('{"a":', () => setImmediate(reset));
+    response.write('{"a":', () => void setImmediate().then(reset));
   };
   assertRetry(await send(w.upstreams), /breaks off its answers/);
 });

@@ -359,6 +359,21 @@ test('a line that failed, then saw others answered, and fails again is counted e
   assert.equal(counted(await send(w.upstreams, line('bad'))), true);
 });
 
+test('different lines failing with an answer between them are no sign of an outage', async () => {
+  await using w = await world({ maxInFlight: 1 });
+  for (const [status, name] of [
+    [500, 'a'],
+    [200, 'good'],
+    [500, 'b'],
+    [200, 'good'],
+    [500, 'c'],
+  ] as const) {
+    w.upstream.reply = json(status, {});
+    await send(w.upstreams, line(name));
+  }
+  assert.equal(w.modelState(), 'up');
+});
+
 test('different lines failing with no answer between take the model down, uncounted, and one at a time tries again', async () => {
   await using w = await world();
   w.upstream.reply = json(500, {});

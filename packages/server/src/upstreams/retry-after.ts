@@ -15,7 +15,8 @@ export function retryAfterMs(
   if (after !== undefined) {
     const seconds = Number(after);
     if (Number.isFinite(seconds) && seconds >= 0) return Math.ceil(seconds * 1000);
-    const date = Date.parse(after);
+    // A date begins with the name of its day; `Date.parse` would take a bare number for a year.
+    const date = /^[a-z]/i.test(after) ? Date.parse(after) : Number.NaN;
     if (Number.isFinite(date)) return Math.max(0, date - now);
   }
   const said = /try again in (\d+(?:\.\d+)?) ?s/i.exec(message ?? '')?.[1];
