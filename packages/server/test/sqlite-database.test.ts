@@ -153,3 +153,14 @@ it('a failed transaction leaves nothing behind, and the next call works', async 
   await database.createFile({ ...file, manifest: [{ ...unknown, name }] }, session);
   assert.equal((await database.readManifest('f', 0, 10)).length, 1);
 });
+
+it('after a failure of the disk the database is opened anew, under the same boot', async () => {
+  await using folder = await makeTemporaryFolder();
+  const storeVariant = new URL('./disk-failure-variant.ts', import.meta.url);
+  await using database = await openSqliteDatabase({ folder: folder.path, clock, storeVariant });
+  const session = await database.openSession();
+  await assert.rejects(database.signingSecret(), { code: 'SQLITE_IOERR_FSYNC' });
+  assert.equal(await database.signingSecret(), 'opened 2 times');
+  await database.openSession();
+  assert.equal(await database.heartbeat(session), true);
+});

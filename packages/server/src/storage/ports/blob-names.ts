@@ -10,6 +10,7 @@ export interface BlobNames {
   /**
    * Makes `count` fresh names in state `writing(session)`. They must exist before the first byte is written.
    * Reserve several at once: a name costs a row, a call costs an fsync.
+   * Rejects with `BlobNotWritten` if the session was closed or declared dead.
    */
   reserveBlobs(session: string, count: number): Promise<string[]>;
 
