@@ -74,11 +74,10 @@ test('usage is found in a piece of an answer, and text that looks like it is not
 });
 
 test('only finish reasons make an answer aborted, not words in its text', () => {
-  const aborted = (value: unknown): boolean => isAborted(Buffer.from(JSON.stringify(value)));
-  assert.equal(aborted({ choices: [{ finish_reason: 'error' }] }), true);
-  assert.equal(aborted({ choices: [{ finish_reason: 'stop', message: { content: 'abort' } }] }), false);
-  assert.equal(aborted({ choices: [{ finish_reason: 'stop' }], error: 'error' }), false);
-  assert.equal(aborted({ choices: [], finish_reason: 'abort' }), false);
+  assert.equal(isAborted({ choices: [{ finish_reason: 'error' }] }), true);
+  assert.equal(isAborted({ choices: [{ finish_reason: 'stop', message: { content: 'abort' } }] }), false);
+  assert.equal(isAborted({ choices: [{ finish_reason: 'stop' }], error: 'error' }), false);
+  assert.equal(isAborted({ choices: [], finish_reason: 'abort' }), false);
 });
 
 test('error bodies of every known shape give their sentence and their quota', () => {

@@ -1,6 +1,5 @@
 import type { BatchWork } from '../storage/ports/shard-queue.ts';
 
-const NULL = Buffer.from('null');
 const END = Buffer.from('},"error":null}\n');
 
 /** What of a request's line is needed to write its result line. */
@@ -22,13 +21,19 @@ export function resultLineAround(
   request: RequestIdentity,
   status: number,
 ): { head: Uint8Array; tail: Uint8Array } {
-  const id = `batch-${batch.id.slice(0, 8)}-${fileId.slice(0, 8)}-${request.ordinal}`;
-  const head = Buffer.concat([
-    Buffer.from(`{"id":"${id}","custom_id":`),
-    request.customId ?? NULL,
-    Buffer.from(`,"response":{"status_code":${status},"body":`),
-  ]);
-  return { head, tail: END };
+  return { head: Buffer.from(headText(batch, fileId, request, status)), tail: END };
+}
+
+/** custom_id is a JSON string in valid UTF-8, so it comes back from text to the same bytes. */
+function headText(
+  batch: BatchWork,
+  fileId: string,
+  { ordinal, customId }: RequestIdentity,
+  status: number,
+): string {
+  const id = `batch-${batch.id.slice(0, 8)}-${fileId.slice(0, 8)}-${ordinal}`;
+  const quoted = customId === null ? 'null' : utf8(customId);
+  return `{"id":"${id}","custom_id":${quoted},"response":{"status_code":${status},"body":`;
 }
 
 /** The result line of a completed request: the answer's bytes as they came. */
@@ -39,8 +44,7 @@ export function successLine(
   status: number,
   body: Uint8Array,
 ): Uint8Array {
-  const { head, tail } = resultLineAround(batch, fileId, request, status);
-  return Buffer.concat([head, body, tail]);
+  return lineOf(headText(batch, fileId, request, status), body);
 }
 
 /**
@@ -54,14 +58,24 @@ export function failureLine(
   status: number,
   body: Uint8Array,
 ): Uint8Array {
-  const { head, tail } = resultLineAround(batch, fileId, request, status);
-  const quoted = Buffer.from(
-    JSON.stringify(Buffer.from(body.buffer, body.byteOffset, body.length).toString()),
-  );
-  return Buffer.concat([head, quoted, tail]);
+  return lineOf(headText(batch, fileId, request, status), Buffer.from(JSON.stringify(utf8(body))));
 }
 
 /** An error body of our own, in the shape of Mistral's inference errors (openapi: `object: "error"`). */
 export function errorBody(message: string, type: string, code: string): Uint8Array {
   return Buffer.from(JSON.stringify({ object: 'error', message, type, param: null, code }));
+}
+
+/** One allocation a line: at 20,000 lines a second, three would show. */
+function lineOf(head: string, body: Uint8Array): Uint8Array {
+  const headBytes = Buffer.byteLength(head);
+  const line = Buffer.allocUnsafe(headBytes + body.length + END.length);
+  line.write(head);
+  line.set(body, headBytes);
+  line.set(END, headBytes + body.length);
+  return line;
+}
+
+function utf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
 }

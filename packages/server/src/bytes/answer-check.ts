@@ -4,7 +4,12 @@ import { JsonMachine, MAX_DEPTH, mayBeTooDeep } from './json-machine.ts';
 
 /** What became of an answer: bytes fit to stand in a result line, or why they do not. */
 export type CheckedAnswer =
-  | { readonly kind: 'ok'; readonly body: Uint8Array }
+  | {
+      readonly kind: 'ok';
+      readonly body: Uint8Array;
+      /** What it parses to, where checking came by it anyway; undefined where it was checked in steps. */
+      readonly value: unknown;
+    }
   | { readonly kind: 'invalid'; readonly reason: string };
 
 /**
@@ -20,19 +25,20 @@ export function checkAnswer(answer: Uint8Array): CheckedAnswer {
   // What nests deeper than the limit is longer than its brackets.
   if (bytes.length > 2 * MAX_DEPTH && mayBeTooDeep(bytes)) return checkInSteps(answer);
   if (!isUtf8(bytes)) return checkInSteps(answer);
+  let value: unknown;
   try {
-    JSON.parse(bytes.toString());
+    value = JSON.parse(bytes.toString());
   } catch {
     return checkInSteps(answer);
   }
-  return { kind: 'ok', body: withoutOuterSpace(answer) };
+  return { kind: 'ok', body: withoutOuterSpace(answer), value };
 }
 
 function checkInSteps(answer: Uint8Array): CheckedAnswer {
   const check = new AnswerCheck();
   const body = check.push(answer);
   const reason = check.finish();
-  return reason === null ? { kind: 'ok', body } : { kind: 'invalid', reason };
+  return reason === null ? { kind: 'ok', body, value: undefined } : { kind: 'invalid', reason };
 }
 
 /**

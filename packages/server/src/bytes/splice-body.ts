@@ -9,6 +9,8 @@ export interface BodyChanges {
 
 const FALSE = Buffer.from('false');
 const COMMA = Buffer.from(',');
+const NOTHING = Buffer.alloc(0);
+const CLOSE_BRACE = 0x7d;
 const MODEL_KEY = Buffer.from('"model":');
 
 /**
@@ -35,8 +37,24 @@ export function spliceBody(body: Uint8Array, changes: BodyChanges): Uint8Array {
       isChanged = true;
     }
   }
-  if (model !== null && !hasModel) isChanged = true;
+  if (model !== null && !hasModel)
+    return streams ? rewrite(body, model, hasModel, streams) : insertModel(body, model);
   return isChanged ? rewrite(body, model, hasModel, streams) : body;
+}
+
+/** What nearly every line needs, and all it needs: one copy, without a second walk. */
+function insertModel(body: Uint8Array, model: Uint8Array): Uint8Array {
+  const inside = skipSpace(body, 0) + 1;
+  const first = skipSpace(body, inside);
+  const isEmpty = body[first] === CLOSE_BRACE;
+  const at = isEmpty ? inside : first;
+  return Buffer.concat([
+    body.subarray(0, at),
+    MODEL_KEY,
+    model,
+    isEmpty ? NOTHING : COMMA,
+    body.subarray(at),
+  ]);
 }
 
 /**

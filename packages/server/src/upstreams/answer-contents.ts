@@ -1,4 +1,4 @@
-import { readUsage } from '../bytes/read-usage.ts';
+import { usageOf } from '../bytes/read-usage.ts';
 import type { Usage } from '../bytes/read-usage.ts';
 
 /** What Bora reads in an answer. It never changes one. */
@@ -19,22 +19,22 @@ export function usageInPiece(piece: Uint8Array): Usage {
   ) {
     const value = text.subarray(at + '"usage"'.length, at + LONGEST_USAGE_BYTES).toString();
     const object = /^\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})/.exec(value)?.[1];
-    if (object !== undefined) return readUsage(Buffer.from(`{"usage":${object}}`));
+    if (object !== undefined) return usageOf(parsed(`{"usage":${object}}`));
   }
   return { inputTokens: 0, outputTokens: 0 };
 }
 
 /**
- * Whether every choice of a valid answer ended with `abort` (vLLM, when a request is evicted) or `error` (seen of a wedged
- * mlx server): status 200, and yet no answer. Parses only where one of the two strings occurs.
+ * Whether every choice of a parsed answer ended with `abort` (vLLM, when a request is evicted) or `error` (seen of a wedged
+ * mlx server): status 200, and yet no answer.
  */
-export function isAborted(bytes: Uint8Array): boolean {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (!text.includes('"finish_reason"') || !(text.includes('"abort"') || text.includes('"error"')))
-    return false;
-  const choices = member(parsed(text.toString()), 'choices');
+export function isAborted(answer: unknown): boolean {
+  const choices = member(answer, 'choices');
   if (!Array.isArray(choices) || choices.length === 0) return false;
-  return choices.every((choice) => ['abort', 'error'].includes(String(member(choice, 'finish_reason'))));
+  return choices.every((choice) => {
+    const reason = member(choice, 'finish_reason');
+    return reason === 'abort' || reason === 'error';
+  });
 }
 
 const QUOTA_CODES = new Set([

@@ -1,5 +1,5 @@
 import { checkAnswer } from '../bytes/answer-check.ts';
-import { readUsage } from '../bytes/read-usage.ts';
+import { usageOf } from '../bytes/read-usage.ts';
 import type { Usage } from '../bytes/read-usage.ts';
 import { errorMessage, isAborted, parsed, saysQuotaIsUsedUp, usageInPiece } from './answer-contents.ts';
 import type { Symptom } from './fault-table.ts';
@@ -36,8 +36,9 @@ function readSpilled({ status, fault, ends }: Extract<CallResult, { kind: 'spill
 function readSuccess({ status, bytes }: Extract<CallResult, { kind: 'answered' }>): Reading {
   const checked = checkAnswer(bytes);
   if (checked.kind === 'invalid') return failure('not-json', status, bytes);
-  if (isAborted(checked.body)) return failure('aborted', status, NOTHING);
-  return answer(status, checked.body, readUsage(checked.body));
+  const value = checked.value ?? parsed(Buffer.from(checked.body).toString());
+  if (isAborted(value)) return failure('aborted', status, NOTHING);
+  return answer(status, checked.body, usageOf(value));
 }
 
 function readError(
