@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Task } from '../storage/ports/plan-and-finalise.ts';
+import { Bell } from '../observe/bell.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Log } from '../observe/log.ts';
 import { planBatch, type PlanDependencies } from './plan.ts';
@@ -22,7 +23,6 @@ export interface TaskRunnerDependencies extends PlanDependencies {
  */
 export class TaskRunner {
   readonly #deps: TaskRunnerDependencies;
-  #wake: () => void = () => {};
 
   constructor(deps: TaskRunnerDependencies) {
     this.#deps = deps;
@@ -31,20 +31,23 @@ export class TaskRunner {
   /** Runs until `signal` aborts. */
   async run(session: string, signal: AbortSignal): Promise<void> {
     const { database, clock, log } = this.#deps;
-    const unsubscribe = database.onHint(() => this.#wake());
+    const bell = new Bell();
+    const unsubscribe = database.onHint(() => bell.ring());
+    const onAbort = (): void => bell.ring();
+    signal.addEventListener('abort', onAbort);
     try {
       while (!signal.aborted) {
-        const hint = new Promise<void>((resolve) => (this.#wake = resolve));
         try {
           // Asked each time: a task interrupted by the abort is given back at once, and would be claimed here again for ever.
           while (!signal.aborted && (await this.runOne(session, signal)));
         } catch (error) {
           if (!signal.aborted) log.error({ err: error }, 'tasks could not be read; trying again');
         }
-        await Promise.race([hint, clock.sleep(POLL_MS, signal)]).catch(() => undefined);
+        if (!signal.aborted) await bell.wait(clock, POLL_MS);
       }
     } finally {
       unsubscribe();
+      signal.removeEventListener('abort', onAbort);
     }
   }
 

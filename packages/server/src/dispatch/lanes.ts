@@ -50,9 +50,13 @@ export class Lanes {
     }
   }
 
-  /** Routes with requests that are ready now. */
-  readyRoutes(): string[] {
-    return [...this.#lanes].flatMap(([route, lane]) => (lane.ready.length > 0 ? [route] : []));
+  /** Every route that was ever asked for; few, and iterated without a copy at each answer. */
+  routes(): Iterable<string> {
+    return this.#lanes.keys();
+  }
+
+  isReady(route: string): boolean {
+    return (this.#lanes.get(route)?.ready.length ?? 0) > 0;
   }
 
   /** Routes that anything of this shard waits for. */

@@ -4,6 +4,7 @@ import type { OpenSession } from '../batches/session.ts';
 import { spliceBody } from '../bytes/splice-body.ts';
 import { BlobNamePool } from '../files/blob-names.ts';
 import { readFileRange } from '../files/content.ts';
+import { Bell } from '../observe/bell.ts';
 import type { Outcome } from '../storage/ports/journal.ts';
 import type { ClaimedShard } from '../storage/ports/shard-queue.ts';
 import type { Slot, Verdict } from '../upstreams/upstreams.ts';
@@ -49,8 +50,10 @@ export class SessionRun {
   #requestsPerShard = 1;
   #isStopping = false;
   #isPumping = false;
-  #wakeFeed: () => void = () => {};
-  #wakeWatch: () => void = () => {};
+  readonly #feedBell = new Bell();
+  readonly #watchBell = new Bell();
+  /** Routes for which the last claim found nothing. Asked for again after a hint or a poll, not after each answer. */
+  readonly #barren = new Set<string>();
 
   constructor(deps: WorkerDependencies, session: OpenSession) {
     this.#deps = deps;
@@ -72,8 +75,9 @@ export class SessionRun {
       upstreams.onChange(() => this.#pump()),
       database.onHint((hint) => {
         if (hint.kind === 'batch-stopped') this.#stopBatch(hint.batchId);
-        this.#wakeFeed();
-        this.#wakeWatch();
+        this.#barren.clear();
+        this.#feedBell.ring();
+        this.#watchBell.ring();
       }),
     ];
   }
@@ -106,8 +110,8 @@ export class SessionRun {
     this.#ended.abort(new Error('The session has ended.'));
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     for (const shard of this.#open) this.#drop(shard, 'The session has ended.');
-    this.#wakeFeed();
-    this.#wakeWatch();
+    this.#feedBell.ring();
+    this.#watchBell.ring();
   }
 
   // Feeding
@@ -115,27 +119,38 @@ export class SessionRun {
   async #feed(): Promise<void> {
     const { clock, log } = this.#deps;
     while (!this.#ended.signal.aborted) {
-      const woken = new Promise<void>((resolve) => (this.#wakeFeed = resolve));
       try {
         if (await this.#feedOnce()) continue;
       } catch (error) {
         if (this.#ended.signal.aborted) return;
         log.error({ err: error }, 'work could not be read or claimed; trying again');
       }
-      await Promise.race([woken, clock.sleep(POLL_MS, this.#ended.signal)]).catch(() => undefined);
+      const isRung = await this.#feedBell.wait(clock, POLL_MS);
+      if (!isRung) this.#barren.clear();
     }
   }
 
   /** Reads one page or claims once. False if there is nothing to do until something happens. */
   async #feedOnce(): Promise<boolean> {
     const hungry = this.#hungryRoutes();
-    if (hungry.length === 0) return false;
     const shard = this.#shardToReadFor(hungry);
     if (shard !== null) {
       await this.#readPage(shard);
       return true;
     }
-    return this.#claim(hungry);
+    const claimable = this.#claimable(hungry);
+    return claimable.length > 0 && this.#claim(claimable);
+  }
+
+  #canFeed(): boolean {
+    const hungry = this.#hungryRoutes();
+    if (hungry.length === 0) return false;
+    return this.#claimable(hungry).length > 0 || this.#shardToReadFor(hungry) !== null;
+  }
+
+  #claimable(hungry: readonly string[] | 'any'): readonly string[] | 'any' {
+    if (hungry === 'any') return this.#barren.has('any') ? [] : 'any';
+    return hungry.filter((route) => !this.#barren.has(route));
   }
 
   /** Routes that can be served and have fewer requests read than they could send soon. */
@@ -150,6 +165,7 @@ export class SessionRun {
   }
 
   #shardToReadFor(routes: readonly string[] | 'any'): OpenShard | null {
+    if (routes.length === 0) return null;
     for (const shard of this.#open) {
       if (!shard.hasUnread) continue;
       if (routes === 'any' || shard.onlyRoute === null || routes.includes(shard.onlyRoute)) return shard;
@@ -184,7 +200,10 @@ export class SessionRun {
       // A quarter of the places stays free for other batches, however many shards one has.
       perBatch: Math.max(1, Math.floor((settings.maxOpenShards * 3) / 4)),
     });
-    if (claimed.length === 0) return false;
+    if (claimed.length === 0) {
+      for (const route of routes === 'any' ? ['any'] : routes) this.#barren.add(route);
+      return false;
+    }
     await reachStopPoint('claim.committed');
     for (const work of claimed) {
       this.#requestsPerShard = Math.max(1, work.count);
@@ -226,7 +245,8 @@ export class SessionRun {
     // One request per lane and round, so that lanes that share an upstream share its window.
     for (let sent = true; sent;) {
       sent = false;
-      for (const route of this.#lanes.readyRoutes()) {
+      for (const route of this.#lanes.routes()) {
+        if (!this.#lanes.isReady(route)) continue;
         if (this.#journal.unjournaled >= this.#deps.settings.maxUnjournaled) break;
         const slot = this.#deps.upstreams.tryAcquire(route);
         if (slot === null) continue;
@@ -240,7 +260,7 @@ export class SessionRun {
       }
     }
     this.#isPumping = false;
-    if (this.#hungryRoutes().length > 0) this.#wakeFeed();
+    if (this.#canFeed()) this.#feedBell.ring();
   }
 
   async #send(request: Request, slot: Slot): Promise<void> {
@@ -364,7 +384,7 @@ export class SessionRun {
     this.#lanes.drop(shard);
     shard.close();
     this.#open.delete(shard);
-    this.#wakeFeed();
+    this.#feedBell.ring();
   }
 
   #drop(shard: OpenShard, reason: string): void {
@@ -388,7 +408,6 @@ export class SessionRun {
   async #watch(): Promise<void> {
     const { clock, log } = this.#deps;
     for (let poll = 0; !this.#ended.signal.aborted; poll++) {
-      const woken = new Promise<void>((resolve) => (this.#wakeWatch = resolve));
       try {
         if (!this.#isStopping) {
           await this.#parkUnservable();
@@ -399,7 +418,7 @@ export class SessionRun {
         if (this.#ended.signal.aborted) return;
         log.error({ err: error }, 'stopped batches could not be drained; trying again');
       }
-      await Promise.race([woken, clock.sleep(POLL_MS, this.#ended.signal)]).catch(() => undefined);
+      await this.#watchBell.wait(clock, POLL_MS);
     }
   }
 
