@@ -8,7 +8,7 @@ import os
 import pathlib
 import time
 
-from mistralai import Mistral  # of version 2 and later: from mistralai.client import Mistral
+from mistralai.client import Mistral  # of version 1: from mistralai import Mistral
 
 here = pathlib.Path(__file__).parent
 client = Mistral(
