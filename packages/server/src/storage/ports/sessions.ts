@@ -1,3 +1,6 @@
+import type { ShardLease } from './journal.ts';
+import type { TaskLease } from './plan-and-finalise.ts';
+
 /**
  * A worker session is one run of one worker. It holds leases and unfinished blob names through one heartbeat row.
  * A session declared dead is dead for good: its writes are refused, and whoever wakes opens a new one.
@@ -16,6 +19,17 @@ export interface Sessions {
   /** Declares sessions dead whose heartbeat is older than `ttlMs`; their leases end. Returns how many. */
   burySilentSessions(ttlMs: number): Promise<number>;
 
+  /**
+   * What a session holds now. For a worker that did not hear the answer to a claim or a release: whatever it holds beside what it
+   * works on, nobody works on, and it gives it back.
+   */
+  leasesOf(session: string): Promise<SessionLeases>;
+
   /** Ends a session in order: leases given back, names that it still writes released. Idempotent. */
   closeSession(session: string): Promise<void>;
+}
+
+export interface SessionLeases {
+  readonly shards: readonly ShardLease[];
+  readonly tasks: readonly TaskLease[];
 }

@@ -27,7 +27,10 @@ export interface ShardQueue {
    */
   drainUntouched(limit: number): Promise<number>;
 
-  /** Gives leases up; journals stay. With a `parked` reason the shard waits for `route`. Lost leases are ignored. */
+  /**
+   * Gives leases up; journals stay. A `parked` shard is claimed again once its route is served or its time has passed, and at once
+   * by a drain. Lost leases are ignored.
+   */
   releaseShards(session: string, releases: readonly ShardRelease[]): Promise<void>;
 
   /**
@@ -78,8 +81,13 @@ export interface ShardRelease {
   readonly shardId: number;
   readonly epoch: number;
   /** Absent: back to the queue. */
-  readonly parked?: { readonly route: string; readonly reason: string };
+  readonly parked?: ParkedFor;
 }
+
+/** What a parked shard waits for, a route or a time, and the sentence that its batch shows meanwhile. */
+export type ParkedFor =
+  | { readonly route: string; readonly reason: string }
+  | { readonly ms: number; readonly reason: string };
 
 /** One piece of a shard's results: a blob of whole lines, in input order within its kind. */
 export interface ResultPart {

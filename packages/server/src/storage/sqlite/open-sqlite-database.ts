@@ -59,6 +59,7 @@ const METHODS = Object.keys({
   openSession: 0,
   heartbeat: 0,
   burySilentSessions: 0,
+  leasesOf: 0,
   closeSession: 0,
   defaultWorkspace: 0,
   createKey: 0,

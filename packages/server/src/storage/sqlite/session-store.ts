@@ -32,6 +32,17 @@ export function sessionStore(context: StoreContext): Synchronous<Sessions> {
       return dead.length;
     },
 
+    leasesOf(session) {
+      return {
+        shards: all(context, 'SELECT id AS shardId, epoch, session FROM shard WHERE session = ?', session),
+        tasks: all(
+          context,
+          'SELECT id AS taskId, epoch, session FROM task WHERE session = ? AND done = 0',
+          session,
+        ),
+      };
+    },
+
     closeSession(session) {
       endLeases(context, session, 0);
     },

@@ -115,17 +115,18 @@ function freeShards(context: StoreContext, batch: string, claim: ShardClaim, wan
   )!;
   const most = Math.min(wanted, claim.perBatch - leased);
   if (most <= 0) return [];
-  const isServable =
-    claim.routes === 'any' ? '' : 'AND parked_route IN (SELECT value FROM json_each(:routes))';
+  const { any, routes } = routeValues(claim);
   return all<{ id: number }>(
     context,
     `SELECT id FROM (
        SELECT * FROM (SELECT id, number FROM shard WHERE batch_id = :batch AND state = 'queued' ORDER BY number LIMIT :most)
        UNION ALL
-       SELECT * FROM (SELECT id, number FROM shard WHERE batch_id = :batch AND state = 'parked' ${isServable}
+       SELECT * FROM (SELECT id, number FROM shard WHERE batch_id = :batch AND state = 'parked'
+                        AND (parked_until <= :now OR parked_route IN (SELECT value FROM json_each(:routes))
+                          OR :any AND parked_route IS NOT NULL)
                       ORDER BY number LIMIT :most))
      ORDER BY number LIMIT :most`,
-    { batch, most, routes: routeValues(claim).routes },
+    { batch, most, any, routes, now: context.now() },
   ).map(({ id }) => id);
 }
 
@@ -169,7 +170,8 @@ interface LeasedRow {
 function lease(context: StoreContext, shardId: number, session: string): ClaimedShard {
   run(
     context,
-    `UPDATE shard SET state = 'leased', session = ?, epoch = epoch + 1, parked_route = NULL, parked_reason = NULL
+    `UPDATE shard SET state = 'leased', session = ?, epoch = epoch + 1,
+       parked_route = NULL, parked_until = NULL, parked_reason = NULL
      WHERE id = ? AND state IN ('queued', 'parked')`,
     session,
     shardId,

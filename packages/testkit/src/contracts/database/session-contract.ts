@@ -18,6 +18,22 @@ export function registerSessionContract(open: OpenDatabase): void {
       assert.equal(await database.heartbeat('unknown'), false);
     });
 
+    it('says what it holds, for a worker that did not hear the answer to its claim', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { database, session } = world;
+      await world.plannedBatch({ shards: 3 });
+      const [first, second, third] = await world.claim();
+      await world.finishShard(first);
+      await database.releaseShards(session, [{ shardId: second.id, epoch: second.epoch }]);
+      const { taskId, epoch } = await world.claimTask('plan', (await world.createBatch()).id);
+      assert.deepEqual(await database.leasesOf(session), {
+        shards: [{ shardId: third.id, epoch: third.epoch, session }],
+        tasks: [{ taskId, epoch, session }],
+      });
+      const other = await database.openSession();
+      assert.deepEqual(await database.leasesOf(other), { shards: [], tasks: [] });
+    });
+
     it('gives a dead session nothing and takes nothing from it', async () => {
       await using world = await DatabaseWorld.open(open);
       const { database, clock, session: late } = world;

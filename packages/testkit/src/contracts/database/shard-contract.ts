@@ -167,6 +167,21 @@ export function registerShardContract(open: OpenDatabase): void {
       );
     });
 
+    it('keeps a shard that is parked for a time until the time has passed, whatever is served', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { id } = await world.plannedBatch({ shards: 1 });
+      const [shard] = await world.claim();
+      const parked = { ms: 1_000, reason: 'its input cannot be read' };
+      await world.database.releaseShards(world.session, [{ shardId: shard.id, epoch: shard.epoch, parked }]);
+      assert.deepEqual((await world.batch(id)).parked, [{ reason: parked.reason, shards: 1 }]);
+      await world.clock.advance(999);
+      assert.deepEqual(await world.claim({ routes: 'any' }), []);
+      assert.deepEqual(await world.claim({ routes: ['r'] }), []);
+      await world.clock.advance(1);
+      assert.equal((await world.claim({ routes: ['r'] })).length, 1);
+      assert.deepEqual((await world.batch(id)).parked, []);
+    });
+
     it('ignores the release of a lease that is gone', async () => {
       await using world = await DatabaseWorld.open(open);
       const { database, session } = world;

@@ -159,7 +159,9 @@ CREATE TABLE shard (
   epoch         INTEGER NOT NULL DEFAULT 0,
   session       TEXT,
   deaths        INTEGER NOT NULL DEFAULT 0,
+  -- A parked shard waits for a route, or until a time.
   parked_route  TEXT,
+  parked_until  INTEGER,
   parked_reason TEXT,
   -- Set with the first journal row of the shard, so that progress looks at open shards only.
   has_journal   INTEGER NOT NULL DEFAULT 0,
