@@ -148,8 +148,9 @@ function jobTable(jobs: readonly BatchJob[]): string {
       countText(summary.failed),
       countText(summary.input_tokens),
       countText(summary.output_tokens),
-      durationText(summary.seconds * 1000),
-      rateText(summary.total / Math.max(1, summary.seconds)),
+      // The API tells times in whole seconds.
+      summary.seconds === 0 ? 'under 1 s' : durationText(summary.seconds * 1000),
+      summary.seconds === 0 ? '' : rateText(summary.total / summary.seconds),
     ];
   });
   return renderTable(
