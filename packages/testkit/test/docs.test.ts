@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { test } from 'node:test';
+import { ERROR_CODES } from '@bora/server/api/error-codes';
+import { STOP_POINTS } from '@bora/server/observe/stop-points';
+
+const ROOT = resolve(import.meta.dirname, '../../..');
+const PAGES = globSync('**/*.md', { cwd: ROOT, exclude: (name) => name.includes('node_modules') });
+
+function read(page: string): string {
+  return readFileSync(join(ROOT, page), 'utf8');
+}
+
+/** What stands in the text between two marks, for each place where it does. */
+function all(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, found = '']) => found);
+}
+
+test('every link between documents, and to files, leads somewhere', () => {
+  const links = PAGES.flatMap((page) =>
+    all(read(page), /\]\(([^)\s]+)\)/g)
+      .filter((target) => !/^[a-z]+:|^#/.test(target))
+      .map((target) => ({ page, target, path: join(ROOT, dirname(page), target.replace(/#.*$/, '')) })),
+  );
+  assert.ok(links.length > 50, `only ${links.length} links found`);
+  const broken = links.filter(({ path }) => !existsSync(path));
+  assert.deepEqual(
+    broken.map(({ page, target }) => `${page}: ${target}`),
+    [],
+  );
+});
+
+test('the table of stop points lists exactly those there are', () => {
+  assert.deepEqual(all(read('docs/04-storage.md'), /^\| `([a-z]+\.(?!ts`)[a-z-]+)`/gm), [...STOP_POINTS]);
+});
+
+test('source files that documents name are there', () => {
+  const named = PAGES.filter((page) => page.startsWith('docs/') || page === 'ARCHITECTURE.md').flatMap(
+    (page) => all(read(page), /`([a-z]+(?:\/[a-z-]+)+\.ts)`/g).map((path) => ({ page, path })),
+  );
+  assert.ok(named.length > 15, `only ${named.length} files named`);
+  const missing = named.filter(({ path }) => !existsSync(join(ROOT, 'packages/server/src', path)));
+  assert.deepEqual(missing, []);
+});
+
+test('the page of failures names only codes that the page of errors explains', () => {
+  const explained = new Set(all(read('docs/errors.md'), /^\| `([a-z_]+)`/gm));
+  for (const code of Object.keys(ERROR_CODES)) assert.ok(explained.has(code), code);
+  const named = all(read('docs/failures.md'), /`([a-z]+(?:_[a-z]+)+)`/g).filter(
+    (word) => !OTHER_WORDS.has(word),
+  );
+  assert.ok(named.length > 5, `only ${named.length} codes named`);
+  assert.deepEqual(
+    named.filter((code) => !explained.has(code)),
+    [],
+  );
+});
+
+/** Keys of `bora.yaml` and members of a job, which look like codes. */
+const OTHER_WORDS = new Set(['timeout_seconds', 'max_in_flight', 'timeout_hours']);
