@@ -84,6 +84,12 @@ test('models are discovered, and make the routes with the endpoints', async () =
   );
 });
 
+test('an upstream that refuses its key from the start says nothing about models, so none is unknown', async () => {
+  await using w = await world({}, (upstream) => (upstream.listing = json(401, {})));
+  assert.deepEqual(w.upstreams.models(), { reachable: false, models: [] });
+  assert.match(w.upstreams.whyWaiting(ROUTE) ?? '', /refuses to list its models \(HTTP 401\)/);
+});
+
 test('configured models are served whatever the list says', async () => {
   await using w = await world({ models: ['m', 'n'] }, (upstream) => (upstream.listing = models('z')));
   assert.deepEqual(w.upstreams.models().models, ['m', 'n']);

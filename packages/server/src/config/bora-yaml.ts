@@ -14,7 +14,7 @@ const fileUpstream = z.strictObject({
   api_key_env: z.string().min(1).optional(),
   /** Models it serves; without it `/v1/models` is asked. */
   models: z.array(z.string().min(1)).min(1).optional(),
-  /** Most requests at once; without it Bora finds out itself. */
+  /** Most requests at once, 64 without it; fewer while it answers 429 or 503. */
   max_in_flight: z.int().min(1).optional(),
   /** One attempt may take this long, in seconds. */
   timeout_seconds: z.number().positive().optional(),

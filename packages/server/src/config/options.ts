@@ -80,7 +80,7 @@ export const OPTIONS = {
     min: 1,
     unit: 'attempts',
     description:
-      'Most requests that one server of BORA_UPSTREAM gets at once; without it Bora finds out itself.',
+      'Most requests that one server of BORA_UPSTREAM gets at once, 64 without it; fewer while it answers 429 or 503.',
   },
   logLevel: {
     env: 'BORA_LOG_LEVEL',

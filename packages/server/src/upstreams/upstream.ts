@@ -76,9 +76,9 @@ export class Upstream implements AsyncDisposable {
     return this.#serves;
   }
 
-  /** Whether it answered when last asked. */
+  /** Whether it answered when last asked, and has ever told its models: one that refuses our key says nothing about them. */
   get reachable(): boolean {
-    return this.#listing !== null && this.#listing.kind !== 'silent';
+    return this.#listing !== null && this.#listing.kind !== 'silent' && this.#serves !== null;
   }
 
   /** Null if it does not serve the model, as far as known. */

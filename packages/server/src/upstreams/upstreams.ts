@@ -43,7 +43,7 @@ export interface Upstreams extends AsyncDisposable {
 
   /**
    * Known models, also of upstreams that are down; `any` if some upstream takes every model. `reachable`: at least one
-   * upstream answered when last asked, so that a model missing here is really unknown.
+   * upstream answered when last asked and has told its models, so that a model missing here is really unknown.
    */
   models(): { readonly reachable: boolean; readonly models: readonly string[] | 'any' };
 
