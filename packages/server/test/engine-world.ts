@@ -3,7 +3,7 @@ import { BlobNamePool } from '../src/files/blob-names.ts';
 import { readFileRange } from '../src/files/content.ts';
 import { IndexThread } from '../src/files/index-thread.ts';
 import { ingestFile } from '../src/files/ingest.ts';
-import { systemClock } from '../src/observe/clock.ts';
+import { systemClock, type Clock } from '../src/observe/clock.ts';
 import { silentLog } from '../src/observe/log.ts';
 import { passStopPoints, type ReachStopPoint } from '../src/observe/stop-points.ts';
 import { Worker } from '../src/dispatch/worker.ts';
@@ -11,6 +11,7 @@ import { DEFAULT_DISPATCH_SETTINGS, type DispatchSettings } from '../src/dispatc
 import { openDiskBlobStore } from '../src/storage/disk/disk-blob-store.ts';
 import { openSystemDisk } from '../src/storage/disk/system-disk.ts';
 import type { BatchRecord, NewBatch } from '../src/storage/ports/batch-records.ts';
+import type { BlobStore } from '../src/storage/ports/blobs.ts';
 import type { Database } from '../src/storage/ports/database.ts';
 import { openSqliteDatabase } from '../src/storage/sqlite/open-sqlite-database.ts';
 import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
@@ -29,6 +30,8 @@ export interface EngineWorld extends AsyncDisposable {
   batch(batchId: string): Promise<BatchRecord>;
   /** Resolves with the batch once `test` holds of it; the surrounding test's timeout is the limit. */
   until(batchId: string, test: (batch: BatchRecord) => boolean): Promise<BatchRecord>;
+  /** The same for anything else. */
+  waitFor(test: () => boolean | Promise<boolean>): Promise<void>;
   ended(batchId: string): Promise<BatchRecord>;
   lines(fileId: string | null): Promise<ResultLine[]>;
 }
@@ -40,10 +43,19 @@ interface ResultLine {
 }
 
 export async function openEngineWorld(
-  options: { settings?: Partial<DispatchSettings>; reachStopPoint?: ReachStopPoint } = {},
+  options: {
+    settings?: Partial<DispatchSettings>;
+    reachStopPoint?: ReachStopPoint;
+    /** Wraps the workers' database and blobs, and nobody else's. */
+    database?: (database: Database) => Database;
+    blobs?: (blobs: BlobStore) => BlobStore;
+    /** How many times faster than ours its time passes, so that waits between retries are short. Default 1. */
+    speed?: number;
+  } = {},
 ): Promise<EngineWorld> {
   const folder = await makeTemporaryFolder();
-  const database = await openSqliteDatabase({ folder: folder.path, clock: systemClock });
+  const clock = quickened(systemClock, options.speed ?? 1);
+  const database = await openSqliteDatabase({ folder: folder.path, clock });
   const blobs = await openDiskBlobStore(await openSystemDisk(folder.path));
   const indexer = new IndexThread();
   const upstreams = new ScriptedUpstreams();
@@ -52,8 +64,16 @@ export async function openEngineWorld(
   const session = await database.openSession();
   const names = new BlobNamePool(database, session);
   const settings = { ...DEFAULT_DISPATCH_SETTINGS, ...options.settings };
-  const another = (): Worker =>
-    new Worker({ database, blobs, upstreams, clock: systemClock, log: silentLog, reachStopPoint, settings });
+  const workers = {
+    database: options.database?.(database) ?? database,
+    blobs: options.blobs?.(blobs) ?? blobs,
+    upstreams,
+    clock,
+    log: silentLog,
+    reachStopPoint,
+    settings,
+  };
+  const another = (): Worker => new Worker(workers);
   const worker = another();
 
   const batch = async (batchId: string): Promise<BatchRecord> => {
@@ -70,6 +90,9 @@ export async function openEngineWorld(
   };
 
   return {
+    async waitFor(test) {
+      while (!(await test())) await systemClock.sleep(5);
+    },
     database,
     upstreams,
     worker,
@@ -143,5 +166,15 @@ export async function openEngineWorld(
       await database[Symbol.asyncDispose]();
       await folder[Symbol.asyncDispose]();
     },
+  };
+}
+
+function quickened(clock: Clock, speed: number): Clock {
+  const start = clock.now();
+  return {
+    now: () => start + (clock.now() - start) * speed,
+    elapsed: () => clock.elapsed() * speed,
+    sleep: (ms, signal) => clock.sleep(ms / speed, signal),
+    after: (ms, action) => clock.after(ms / speed, action),
   };
 }

@@ -35,12 +35,16 @@ export class TaskRunner {
     const unsubscribe = database.onHint(() => bell.ring());
     const onAbort = (): void => bell.ring();
     signal.addEventListener('abort', onAbort);
+    let isInDoubt = false;
     try {
       while (!signal.aborted) {
         try {
+          if (isInDoubt) await this.#giveBackUnknown(session);
+          isInDoubt = false;
           // Asked each time: a task interrupted by the abort is given back at once, and would be claimed here again for ever.
           while (!signal.aborted && (await this.runOne(session, signal)));
         } catch (error) {
+          isInDoubt = true;
           if (!signal.aborted) log.error({ err: error }, 'tasks could not be read; trying again');
         }
         if (!signal.aborted) await bell.wait(clock, POLL_MS);
@@ -65,6 +69,12 @@ export class TaskRunner {
       await database.returnTask(task, signal?.aborted ? 0 : RETRY_DELAY_MS);
     }
     return true;
+  }
+
+  /** Between two tasks the session should hold none: the answer to a claim was lost, or a task could not be returned. */
+  async #giveBackUnknown(session: string): Promise<void> {
+    const { tasks } = await this.#deps.database.leasesOf(session);
+    for (const task of tasks) await this.#deps.database.returnTask(task, 0);
   }
 
   async #perform(task: Task, signal?: AbortSignal): Promise<void> {

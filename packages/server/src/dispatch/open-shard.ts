@@ -22,7 +22,7 @@ export interface ReadRequests {
  * costs a page of memory, not its size.
  *
  * Life: reading and sending until every request is journaled (`isComplete`), then committed by the session run. `stop` ends it early:
- * nothing more is read or sent, and once idle it is committed with what it has (drain).
+ * nothing more is read or sent, and once idle it is committed with what it has (drain), or given up if its input cannot be read.
  */
 export class OpenShard {
   readonly work: ClaimedShard;
@@ -35,6 +35,8 @@ export class OpenShard {
   sequence = 0;
   hasUnread = true;
   isStopped = false;
+  /** Why its input cannot be read to the end; null if it can, as far as known. */
+  readFailure: string | null = null;
   /** Taken out of the open shards: committing, parked, released or lost. Late events about it are ignored. */
   isClosed = false;
 
@@ -147,6 +149,7 @@ export class OpenShard {
   close(): void {
     this.isClosed = true;
     this.hasUnread = false;
-    void this.#pages.return?.();
+    // A reader that cannot be closed has nothing to lose but itself.
+    this.#pages.return?.().catch(() => undefined);
   }
 }

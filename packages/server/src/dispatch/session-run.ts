@@ -6,13 +6,14 @@ import { BlobNamePool } from '../files/blob-names.ts';
 import { readFileRange } from '../files/content.ts';
 import { Bell } from '../observe/bell.ts';
 import type { Outcome } from '../storage/ports/journal.ts';
-import type { ClaimedShard } from '../storage/ports/shard-queue.ts';
+import type { ClaimedShard, ParkedFor } from '../storage/ports/shard-queue.ts';
 import type { Slot, Verdict } from '../upstreams/upstreams.ts';
 import { SpilledLine } from './answer-spill.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { Lanes } from './lanes.ts';
 import { OpenShard, type BadRequest } from './open-shard.ts';
 import type { Request } from './request.ts';
+import { ShardLeases } from './shard-leases.ts';
 import type { WorkerDependencies } from './worker.ts';
 
 const NO_LINE = new Uint8Array();
@@ -24,6 +25,8 @@ const MOST_CLAIMS = 32;
 const POLL_MS = 1_000;
 /** Every so many polls, batches of open shards are looked at, in case a hint about their end was lost. */
 const POLLS_PER_LOOK = 5;
+/** A shard whose input or journal cannot be read is left alone so long: it may be mended meanwhile. */
+const SET_ASIDE_MS = 30_000;
 const DRAIN_PAGE = 16;
 const UNTOUCHED_PAGE = 1_000;
 
@@ -38,6 +41,7 @@ export class SessionRun {
   readonly #deps: WorkerDependencies;
   readonly #session: OpenSession;
   readonly #ended = new AbortController();
+  readonly #leases: ShardLeases;
   readonly #names: BlobNamePool;
   readonly #journal: JournalWriter;
   readonly #commits: CommitQueue;
@@ -54,11 +58,14 @@ export class SessionRun {
   readonly #watchBell = new Bell();
   /** Routes for which the last claim found nothing. Asked for again after a hint or a poll, not after each answer. */
   readonly #barren = new Set<string>();
+  /** Batches whose end was announced since the last claim began: shards of them may still be among the claimed. */
+  readonly #stoppedBatches = new Set<string>();
 
   constructor(deps: WorkerDependencies, session: OpenSession) {
     this.#deps = deps;
     this.#session = session;
     const { database, blobs, clock, log, reachStopPoint, upstreams, settings } = deps;
+    this.#leases = new ShardLeases(database, session.id);
     this.#names = new BlobNamePool(database, session.id);
     this.#commits = new CommitQueue({ database, blobs, names: this.#names, clock, log, reachStopPoint });
     this.#journal = new JournalWriter({
@@ -180,21 +187,22 @@ export class SessionRun {
       for (const request of requests) this.#lanes.add(request);
       for (const line of bad) this.#failUnsent(shard, line);
     } catch (error) {
-      if (shard.isClosed) return;
-      this.#deps.log.error({ ...aboutShard(shard), err: error }, 'the input of a shard cannot be read');
-      this.#park(shard, shard.onlyRoute ?? '', `Its input cannot be read: ${messageOf(error)}`);
+      if (shard.isClosed || shard.isStopped) return;
+      this.#deps.log.error({ ...aboutShard(shard.work), err: error }, 'the input of a shard cannot be read');
+      shard.readFailure = messageOf(error);
+      this.#stopShard(shard);
       return;
     }
     this.#pump();
   }
 
   async #claim(routes: readonly string[] | 'any'): Promise<boolean> {
-    const { database, upstreams, settings, reachStopPoint } = this.#deps;
+    const { upstreams, settings, reachStopPoint } = this.#deps;
     const room = settings.maxOpenShards - this.#open.size;
     if (room <= 0) return false;
     const wanted = Math.ceil((WINDOWS_AHEAD * upstreams.capacity()) / this.#requestsPerShard);
-    const claimed = await database.claimShards({
-      session: this.#session.id,
+    this.#stoppedBatches.clear();
+    const claimed = await this.#leases.claim({
       routes,
       limit: Math.min(room, MOST_CLAIMS, Math.max(1, wanted)),
       // A quarter of the places stays free for other batches, however many shards one has.
@@ -213,18 +221,21 @@ export class SessionRun {
   }
 
   async #openShard(work: ClaimedShard): Promise<void> {
-    const { database, blobs } = this.#deps;
-    let journaled: Outcome[] = [];
-    if (work.journaled) {
-      const index = await database.readJournalIndex({
-        shardId: work.id,
-        epoch: work.epoch,
-        session: this.#session.id,
-      });
-      if (index === null) return;
-      journaled = index.flatMap((row) => row.outcomes);
+    const { database, blobs, log } = this.#deps;
+    let journaled: Outcome[] | null;
+    try {
+      journaled = await this.#journaledOf(work);
+    } catch (error) {
+      if (this.#ended.signal.aborted) return;
+      log.error({ ...aboutShard(work), err: error }, 'the journal of a shard cannot be read');
+      this.#release(work, { ms: SET_ASIDE_MS, reason: `Its journal cannot be read: ${messageOf(error)}` });
+      return;
     }
     if (this.#ended.signal.aborted) return;
+    if (journaled === null) {
+      this.#leases.forget(work.id);
+      return;
+    }
     const pages = readFileRange(
       { database, blobs },
       work.fileId,
@@ -234,7 +245,16 @@ export class SessionRun {
     );
     const shard = new OpenShard(work, this.#session.id, journaled, pages);
     this.#open.add(shard);
-    this.#advance(shard);
+    if (this.#stoppedBatches.has(work.batch.id)) this.#stopShard(shard);
+    else this.#advance(shard);
+  }
+
+  /** What earlier leases left. Null if this lease is gone. */
+  async #journaledOf({ id: shardId, epoch, journaled }: ClaimedShard): Promise<Outcome[] | null> {
+    if (!journaled) return [];
+    const { database } = this.#deps;
+    const index = await database.readJournalIndex({ shardId, epoch, session: this.#session.id });
+    return index && index.flatMap((row) => row.outcomes);
   }
 
   // Sending
@@ -292,7 +312,10 @@ export class SessionRun {
       this.#settle(request, verdict, spill);
     } catch (error) {
       if (!shard.aborted.aborted) {
-        this.#deps.log.error({ ...aboutShard(shard), err: error }, 'an attempt ended in an error of our own');
+        this.#deps.log.error(
+          { ...aboutShard(shard.work), err: error },
+          'an attempt ended in an error of our own',
+        );
         this.#retryLater(request, POLL_MS);
       }
     } finally {
@@ -356,17 +379,20 @@ export class SessionRun {
     this.#pump();
   }
 
-  /** Commits a shard once there is nothing left to wait for. */
+  /** Commits a shard, or gives it up, once there is nothing left to wait for. */
   #advance(shard: OpenShard): void {
     if (shard.isClosed || this.#ended.signal.aborted) return;
     const isDone = shard.isComplete || (shard.isStopped && shard.isIdle);
     if (!isDone) return;
     this.#close(shard);
-    this.#track(this.#commit(shard.lease));
+    const { readFailure } = shard;
+    if (shard.isComplete || readFailure === null) this.#track(this.#commit(shard.lease));
+    else this.#release(shard.work, { ms: SET_ASIDE_MS, reason: `Its input cannot be read: ${readFailure}` });
   }
 
   async #commit(lease: OpenShard['lease']): Promise<void> {
     const result = await this.#commits.commit(lease, this.#ended.signal);
+    this.#leases.forget(lease.shardId);
     if (result === 'fenced')
       this.#deps.log.warn({ shard: lease.shardId }, 'a shard was taken over by another');
   }
@@ -374,7 +400,8 @@ export class SessionRun {
   #track(work: Promise<void>): void {
     const tracked = work
       .catch((error: unknown) => {
-        if (!this.#ended.signal.aborted) this.#deps.log.error({ err: error }, 'a commit failed');
+        if (!this.#ended.signal.aborted)
+          this.#deps.log.error({ err: error }, 'a shard could not be given up; trying again');
       })
       .finally(() => this.#committing.delete(tracked));
     this.#committing.add(tracked);
@@ -389,6 +416,7 @@ export class SessionRun {
 
   #drop(shard: OpenShard, reason: string): void {
     this.#close(shard);
+    this.#leases.forget(shard.work.id);
     shard.abortInFlight(reason);
   }
 
@@ -396,13 +424,20 @@ export class SessionRun {
 
   #stopBatch(batchId: string): void {
     const { clock, settings } = this.#deps;
+    this.#stoppedBatches.add(batchId);
     for (const shard of this.#open) {
-      if (shard.work.batch.id !== batchId || shard.isStopped) continue;
-      shard.stop();
-      this.#lanes.drop(shard);
+      if (shard.work.batch.id !== batchId || (shard.isStopped && shard.readFailure === null)) continue;
+      // It ends with what it has; the rest of its input matters no more.
+      shard.readFailure = null;
       clock.after(settings.stopGraceMs, () => shard.abortInFlight('The batch was stopped.'));
-      this.#advance(shard);
+      this.#stopShard(shard);
     }
+  }
+
+  #stopShard(shard: OpenShard): void {
+    shard.stop();
+    this.#lanes.drop(shard);
+    this.#advance(shard);
   }
 
   async #watch(): Promise<void> {
@@ -410,20 +445,21 @@ export class SessionRun {
     for (let poll = 0; !this.#ended.signal.aborted; poll++) {
       try {
         if (!this.#isStopping) {
-          await this.#parkUnservable();
+          await this.#leases.settleDoubt();
+          this.#parkUnservable();
           await this.#drain();
           if (poll % POLLS_PER_LOOK === 0) await this.#lookForStoppedBatches();
         }
       } catch (error) {
         if (this.#ended.signal.aborted) return;
-        log.error({ err: error }, 'stopped batches could not be drained; trying again');
+        log.error({ err: error }, 'stopped and waiting shards could not be looked after; trying again');
       }
       await this.#watchBell.wait(clock, POLL_MS);
     }
   }
 
   /** Parks shards whose remaining requests all wait for one route that nobody serves now. */
-  async #parkUnservable(): Promise<void> {
+  #parkUnservable(): void {
     const { upstreams } = this.#deps;
     const servable = upstreams.routes();
     if (servable === 'any') return;
@@ -433,16 +469,14 @@ export class SessionRun {
       const routes = shard.onlyRoute === null ? this.#lanes.routesOf(shard) : [shard.onlyRoute];
       const [route] = routes;
       if (route === undefined || routes.length > 1 || servable.includes(route)) continue;
-      this.#park(shard, route, upstreams.whyWaiting(route) ?? 'No upstream serves it now.');
+      this.#close(shard);
+      const reason = upstreams.whyWaiting(route) ?? 'No upstream serves it now.';
+      this.#release(shard.work, { route, reason });
     }
   }
 
-  #park(shard: OpenShard, route: string, reason: string): void {
-    this.#close(shard);
-    const { id: shardId, epoch } = shard.work;
-    this.#track(
-      this.#deps.database.releaseShards(this.#session.id, [{ shardId, epoch, parked: { route, reason } }]),
-    );
+  #release({ id: shardId, epoch }: ClaimedShard, parked: ParkedFor): void {
+    this.#track(this.#leases.release({ shardId, epoch, parked }));
   }
 
   /** Commits what stopped batches have, claimed in drain: nothing is sent. */
@@ -450,7 +484,7 @@ export class SessionRun {
     const { database, reachStopPoint } = this.#deps;
     while ((await database.drainUntouched(UNTOUCHED_PAGE)) > 0);
     for (;;) {
-      const claimed = await database.claimDrain(this.#session.id, DRAIN_PAGE);
+      const claimed = await this.#leases.claimDrain(DRAIN_PAGE);
       if (claimed.length === 0) return;
       await reachStopPoint('drain.claimed');
       const commits = claimed.map(({ id: shardId, epoch }) =>
@@ -474,8 +508,8 @@ function failedOutcome(ordinal: number, line: Uint8Array, error: string): Outcom
   return { ordinal, kind: 'failed', length: line.length, blob: null, error, inputTokens: 0, outputTokens: 0 };
 }
 
-function aboutShard({ work }: OpenShard): { batch: string; shard: number } {
-  return { batch: work.batch.id, shard: work.number };
+function aboutShard({ batch, number }: ClaimedShard): { batch: string; shard: number } {
+  return { batch: batch.id, shard: number };
 }
 
 function messageOf(error: unknown): string {
