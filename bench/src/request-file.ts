@@ -4,7 +4,7 @@ import { createWriteStream } from 'node:fs';
 const WORDS =
   'wind gust harbour roof sail stone salt night coast ridge rope lamp street window wave cloud'.split(' ');
 
-/** Writes `count` chat requests of about 1.1 KB each, all different. */
+/** Writes `count` chat requests of about 1 KB each, all different. */
 export async function writeChatFile(path: string, count: number): Promise<void> {
   const out = createWriteStream(path, { highWaterMark: 1024 * 1024 });
   for (let at = 0; at < count; at++) {

@@ -30,7 +30,7 @@ export const throughput: Benchmark<
   name: 'throughput',
   question: 'What does durability cost, next to a loop that keeps nothing?',
   configuration: (setup) =>
-    `${requestsOf(setup)} requests of 1.1 KB, answers of 1.1 KB at once, loop at its best of ${CONCURRENCIES.join(', ')} in flight, Bora at the same`,
+    `${requestsOf(setup)} requests of 1 KB, answers of 1.2 KB at once, loop at its best of ${CONCURRENCIES.join(', ')} in flight, Bora at the same`,
   figures: {
     rate: { label: 'rate, Bora ÷ bare loop', unit: '', limit: { atLeast: 0.6 } },
     cpu: { label: 'CPU per request, Bora ÷ bare loop', unit: '', limit: { atMost: 1.6 } },
@@ -71,7 +71,7 @@ export const throughput: Benchmark<
 };
 
 function requestsOf({ isQuick }: Setup): number {
-  return isQuick ? 10_000 : 100_000;
+  return isQuick ? 10_000 : 200_000;
 }
 
 async function passOfBareLoop(upstream: string, file: string, concurrency: number): Promise<Pass> {

@@ -21,7 +21,7 @@ const LF = 0x0a;
 export const upload: Benchmark<'rate' | 'upload' | 'write' | 'parse' | 'cpu' | 'clientCpu'> = {
   name: 'upload',
   question: 'What does an upload cost, next to writing and parsing the same bytes?',
-  configuration: (setup) => `${linesOf(setup)} lines of 1.1 KB`,
+  configuration: (setup) => `${linesOf(setup)} lines of 1 KB`,
   figures: {
     rate: { label: 'rate, upload ÷ the slower of writing and parsing', unit: '', limit: { atLeast: 0.3 } },
     upload: { label: 'upload, checked, indexed and durable', unit: 'MB/s' },
