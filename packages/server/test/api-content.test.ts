@@ -22,7 +22,7 @@ before(async () => {
   small = (await upload(server, [['file', new File([TEXT], 'ten.pdf')]])).body.id;
   large = (await upload(server, [['file', new File([LARGE], 'große Datei.pdf')]])).body.id;
 });
-after(() => server[Symbol.asyncDispose]());
+after(() => server?.[Symbol.asyncDispose]());
 
 function fetchContent(id: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> {
   return fetch(`${server.url}/v1/files/${id}/content`, { headers, method });

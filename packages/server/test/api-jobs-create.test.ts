@@ -16,7 +16,7 @@ before(async () => {
   server = await startApiServer();
   input = await uploadLines(server, [chatLine('a'), chatLine(null)]);
 });
-after(() => server[Symbol.asyncDispose]());
+after(() => server?.[Symbol.asyncDispose]());
 
 function create<Body = BatchJob>(body: unknown, on: ApiServer = server): Promise<Answer<Body>> {
   return postJson(on, '/v1/batch/jobs', body);

@@ -25,7 +25,7 @@ before(async () => {
   ids = Object.fromEntries(made) as typeof ids;
   await call(server, `${JOBS}/${ids.second}/cancel`, { method: 'POST' });
 });
-after(() => server[Symbol.asyncDispose]());
+after(() => server?.[Symbol.asyncDispose]());
 
 async function list(query: string): Promise<string[]> {
   const { status, body } = await call<BatchJobList>(server, `${JOBS}?${query}`);

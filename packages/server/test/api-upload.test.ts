@@ -14,7 +14,7 @@ let server: ApiServer;
 before(async () => {
   server = await startApiServer();
 });
-after(() => server[Symbol.asyncDispose]());
+after(() => server?.[Symbol.asyncDispose]());
 
 const LINES = `${JSON.stringify(chatLine('a'))}\n${JSON.stringify(chatLine('b'))}`;
 const GOOD = new File([LINES], 'in.jsonl');
