@@ -11,6 +11,7 @@ const NOTHING = new Uint8Array();
 export interface LineOutput {
   write(chunk: Uint8Array): Promise<void>;
   finish(): Promise<BlobRef | null>;
+  /** Also after `finish`. Never rejects. */
   abandon(): Promise<void>;
 }
 
@@ -141,6 +142,7 @@ class PartsWriter {
   readonly #kind: ResultPart['kind'];
   readonly #openOutput: () => LineOutput;
   readonly #parts: ResultPart[] = [];
+  readonly #finished: LineOutput[] = [];
   #output: LineOutput | null = null;
   #lines = 0;
   /** Lines of this pass, written together: a write each would cost a promise per line. */
@@ -175,14 +177,18 @@ class PartsWriter {
     return this.#parts;
   }
 
+  /** Finished blobs too: the next try writes new ones. */
   async abandon(): Promise<void> {
+    for (const output of this.#finished) await output.abandon();
     await this.#output?.abandon();
   }
 
   async #close(): Promise<void> {
     await this.flush();
-    const blob = await this.#output?.finish();
-    if (blob) this.#parts.push({ kind: this.#kind, blob, lines: this.#lines });
+    if (this.#output === null) return;
+    const blob = await this.#output.finish();
+    if (blob !== null) this.#parts.push({ kind: this.#kind, blob, lines: this.#lines });
+    this.#finished.push(this.#output);
     this.#output = null;
     this.#lines = 0;
   }

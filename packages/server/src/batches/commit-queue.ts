@@ -25,6 +25,12 @@ export interface CommitDependencies {
   readonly reachStopPoint: ReachStopPoint;
 }
 
+interface ReadyCommit {
+  readonly commit: ShardCommit;
+  readonly settle: (result: 'committed' | 'fenced') => void;
+  readonly fail: (reason: Error) => void;
+}
+
 /**
  * Commits shards: journal → result blobs in input order → one transaction. Commits that are ready together share
  * a transaction. A commit is retried until it is `committed` or `fenced`: after an error of unknown outcome the same
@@ -35,7 +41,7 @@ export class CommitQueue {
   readonly #budget = new ByteBudget(COMMIT_BUDGET_BYTES);
   readonly #assembling = new Set<Promise<void>>();
   readonly #waiting: (() => void)[] = [];
-  #ready: { commit: ShardCommit; settle: (result: 'committed' | 'fenced') => void }[] = [];
+  readonly #ready: ReadyCommit[] = [];
   #writing = false;
 
   constructor(deps: CommitDependencies) {
@@ -87,8 +93,7 @@ export class CommitQueue {
 
   #write(session: string, commit: ShardCommit, signal: AbortSignal): Promise<'committed' | 'fenced'> {
     const { promise, resolve, reject } = Promise.withResolvers<'committed' | 'fenced'>();
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-    this.#ready.push({ commit, settle: resolve });
+    this.#ready.push({ commit, settle: resolve, fail: reject });
     if (!this.#writing) void this.#drainReady(session, signal);
     return promise;
   }
@@ -96,9 +101,10 @@ export class CommitQueue {
   async #drainReady(session: string, signal: AbortSignal): Promise<void> {
     const { database, names, clock, log } = this.#deps;
     this.#writing = true;
+    // After a failure each goes alone, so that one that is refused for ever holds up nobody else.
+    let isAlone = false;
     while (this.#ready.length > 0 && !signal.aborted) {
-      const group = this.#ready;
-      this.#ready = [];
+      const group = this.#ready.splice(0, isAlone ? 1 : this.#ready.length);
       try {
         const results = await database.commitShards(
           session,
@@ -110,11 +116,13 @@ export class CommitQueue {
         }
       } catch (error) {
         log.warn({ err: error }, 'shards could not be committed; trying again');
-        this.#ready = [...group, ...this.#ready];
+        this.#ready.push(...group);
+        isAlone = true;
         await clock.sleep(RETRY_MS, signal).catch(() => undefined);
       }
     }
     this.#writing = false;
+    for (const { fail } of this.#ready.splice(0)) fail(signal.reason as Error);
   }
 }
 

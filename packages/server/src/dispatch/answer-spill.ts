@@ -30,9 +30,16 @@ export class SpilledLine implements AnswerSpill {
     const { batch, fileId } = request.shard.work;
     const { head, tail } = resultLineAround(batch, fileId, request, status);
     const name = await names.take();
-    const spill = new SpilledLine(await blobs.create(name), name, names, tail);
-    await spill.write(head);
-    return spill;
+    let writer: BlobWriter | null = null;
+    try {
+      writer = await blobs.create(name);
+      await writer.write(head);
+      return new SpilledLine(writer, name, names, tail);
+    } catch (error) {
+      await writer?.abandon();
+      await names.release([name]);
+      throw error;
+    }
   }
 
   /** The finished line; null before `finish`. */
@@ -45,11 +52,18 @@ export class SpilledLine implements AnswerSpill {
   }
 
   async finish(): Promise<void> {
-    await this.#writer.write(this.#tail);
-    const { name, length, checksum } = await this.#writer.finish();
-    this.#blob = { kind: 'object', name, offset: 0, length, checksum };
+    try {
+      await this.#writer.write(this.#tail);
+      const { name, length, checksum } = await this.#writer.finish();
+      this.#blob = { kind: 'object', name, offset: 0, length, checksum };
+    } catch (error) {
+      // Nobody abandons what could not be finished.
+      await this.abandon();
+      throw error;
+    }
   }
 
+  /** Also after `finish`, for a line that no journal row will name. Never rejects. */
   async abandon(): Promise<void> {
     await this.#writer.abandon();
     await this.#names.release([this.#name]);

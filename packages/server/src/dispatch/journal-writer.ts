@@ -1,3 +1,4 @@
+import type { BlobNamePool } from '../files/blob-names.ts';
 import type { Journal, JournalRow, Outcome } from '../storage/ports/journal.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Log } from '../observe/log.ts';
@@ -15,6 +16,11 @@ export interface JournalWriterOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly delayMs: number;
+  /** What may wait for the database; see `isFull`. */
+  readonly maxUnjournaled: number;
+  readonly maxUnjournaledBytes: number;
+  /** Takes back the names of blobs in rows that were refused. */
+  readonly names: Pick<BlobNamePool, 'release'>;
   /** Called after each flush for each shard that had rows in it. */
   readonly onSettled: (shard: OpenShard, result: 'accepted' | 'fenced') => void;
   /** Gives up when it aborts: the session is over, and what is not durable will be sent again by another. */
@@ -34,6 +40,7 @@ export class JournalWriter {
   #pendingBytes = 0;
   /** Outcomes added and not yet durable. */
   #unjournaled = 0;
+  #unjournaledBytes = 0;
   #flushing: Promise<void> | null = null;
   #cancelTimer: (() => void) | null = null;
 
@@ -41,8 +48,10 @@ export class JournalWriter {
     this.#options = options;
   }
 
-  get unjournaled(): number {
-    return this.#unjournaled;
+  /** More waits than should: nothing new is to be sent or read until the database has caught up. */
+  get isFull(): boolean {
+    const { maxUnjournaled, maxUnjournaledBytes } = this.#options;
+    return this.#unjournaled >= maxUnjournaled || this.#unjournaledBytes >= maxUnjournaledBytes;
   }
 
   /** Takes an outcome with its line (empty if it lies in a blob). It counts once `onSettled` was told. */
@@ -57,6 +66,7 @@ export class JournalWriter {
     shard.unjournaled += 1;
     this.#unjournaled += 1;
     this.#pendingBytes += line.length;
+    this.#unjournaledBytes += line.length;
     this.#schedule();
   }
 
@@ -91,23 +101,31 @@ export class JournalWriter {
   }
 
   async #flush(): Promise<void> {
-    const { journal, session, clock, log, onSettled, ended } = this.#options;
     const { rows, shards } = this.#takeRows();
+    const results = await this.#append(rows);
+    results?.forEach((result, place) => {
+      const { outcomes, bytes } = rows[place];
+      this.#unjournaled -= outcomes.length;
+      this.#unjournaledBytes -= bytes.length;
+      shards[place].countJournaled(outcomes.length);
+      if (result === 'fenced') void this.#options.names.release(blobNamesOf(outcomes));
+      this.#options.onSettled(shards[place], result);
+    });
+  }
+
+  /** Null if the session ended first. */
+  async #append(rows: readonly JournalRow[]): Promise<('accepted' | 'fenced')[] | null> {
+    const { journal, session, clock, log, ended } = this.#options;
     while (!ended.aborted) {
       try {
-        const results = await journal.appendJournal(session, rows);
-        rows.forEach((row, place) => {
-          this.#unjournaled -= row.outcomes.length;
-          shards[place].countJournaled(row.outcomes.length);
-          onSettled(shards[place], results[place]);
-        });
-        return;
+        return await journal.appendJournal(session, rows);
       } catch (error) {
-        if (ended.aborted) return;
+        if (ended.aborted) break;
         log.warn({ err: error }, 'outcomes could not be journaled; trying again with the same rows');
         await clock.sleep(RETRY_MS, ended).catch(() => undefined);
       }
     }
+    return null;
   }
 
   #takeRows(): { rows: JournalRow[]; shards: OpenShard[] } {
@@ -135,4 +153,8 @@ export class JournalWriter {
     this.#pendingBytes = 0;
     return { rows, shards };
   }
+}
+
+function blobNamesOf(outcomes: readonly Outcome[]): string[] {
+  return outcomes.flatMap(({ blob }) => (blob?.kind === 'object' ? [blob.name] : []));
 }

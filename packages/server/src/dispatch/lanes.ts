@@ -23,8 +23,8 @@ export class Lanes {
 
   /** Puts a delayed request at the front. False if its shard was dropped meanwhile. */
   resume(request: Request): boolean {
-    const lane = this.#lane(request.route);
-    if (!lane.delayed.delete(request)) return false;
+    const lane = this.#lanes.get(request.route);
+    if (!lane?.delayed.delete(request)) return false;
     lane.ready.unshift(request);
     return true;
   }
@@ -37,9 +37,9 @@ export class Lanes {
     return request;
   }
 
-  /** Removes what waits of a shard. */
+  /** Removes what waits of a shard, and lanes that are empty then: names of models are the users', and may be any number. */
   drop(shard: OpenShard): void {
-    for (const lane of this.#lanes.values()) {
+    for (const [route, lane] of this.#lanes) {
       const dropped = [...lane.ready.keep((request) => request.shard !== shard)];
       for (const request of lane.delayed) {
         if (request.shard !== shard) continue;
@@ -47,10 +47,11 @@ export class Lanes {
         dropped.push(request);
       }
       for (const request of dropped) this.#count(request, -1);
+      if (this.waiting(route) === 0) this.#lanes.delete(route);
     }
   }
 
-  /** Every route that was ever asked for; few, and iterated without a copy at each answer. */
+  /** Few, and iterated without a copy at each answer. */
   routes(): Iterable<string> {
     return this.#lanes.keys();
   }

@@ -25,6 +25,8 @@ const MOST_CLAIMS = 32;
 const POLL_MS = 1_000;
 /** Every so many polls, batches of open shards are looked at, in case a hint about their end was lost. */
 const POLLS_PER_LOOK = 5;
+/** How long a stop waits for the database to take what was answered, after the grace. */
+const SETTLE_MS = 5_000;
 /** A shard whose input or journal cannot be read is left alone so long: it may be mended meanwhile. */
 const SET_ASIDE_MS = 30_000;
 const DRAIN_PAGE = 16;
@@ -74,6 +76,9 @@ export class SessionRun {
       clock,
       log,
       delayMs: settings.journalDelayMs,
+      maxUnjournaled: settings.maxUnjournaled,
+      maxUnjournaledBytes: settings.answerBudgetBytes,
+      names: this.#names,
       onSettled: (shard, result) => this.#onJournaled(shard, result),
       ended: this.#ended.signal,
     });
@@ -106,10 +111,20 @@ export class SessionRun {
     while (this.#inFlight > 0 && this.#deps.clock.elapsed() < graceOver) await this.#deps.clock.sleep(10);
     const aborted = this.#inFlight;
     for (const shard of this.#open) shard.abortInFlight('Bora is stopping.');
-    await this.#journal.flushAll();
-    await Promise.allSettled(this.#committing);
+    await this.#settleWithin(SETTLE_MS);
     this.#end();
     return { aborted };
+  }
+
+  /** Waits for the journal and for commits under way, but not for ever: a database that fails might never take them. */
+  async #settleWithin(ms: number): Promise<void> {
+    const settled = new AbortController();
+    const settle = async (): Promise<void> => {
+      await this.#journal.flushAll();
+      await Promise.allSettled(this.#committing);
+      settled.abort();
+    };
+    await Promise.race([settle(), this.#deps.clock.sleep(ms, settled.signal).catch(() => undefined)]);
   }
 
   #end(): void {
@@ -125,15 +140,19 @@ export class SessionRun {
 
   async #feed(): Promise<void> {
     const { clock, log } = this.#deps;
+    let askedAt = clock.elapsed();
     while (!this.#ended.signal.aborted) {
+      if (clock.elapsed() - askedAt >= POLL_MS) {
+        askedAt = clock.elapsed();
+        this.#barren.clear();
+      }
       try {
         if (await this.#feedOnce()) continue;
       } catch (error) {
         if (this.#ended.signal.aborted) return;
         log.error({ err: error }, 'work could not be read or claimed; trying again');
       }
-      const isRung = await this.#feedBell.wait(clock, POLL_MS);
-      if (!isRung) this.#barren.clear();
+      await this.#feedBell.wait(clock, POLL_MS);
     }
   }
 
@@ -162,13 +181,16 @@ export class SessionRun {
 
   /** Routes that can be served and have fewer requests read than they could send soon. */
   #hungryRoutes(): readonly string[] | 'any' {
-    const { upstreams, settings } = this.#deps;
-    const isFull = this.#lanes.bytes + this.#inFlightBytes >= settings.requestBudgetBytes;
-    if (this.#isStopping || isFull) return [];
+    const { upstreams } = this.#deps;
+    if (this.#isStopping || this.#isBudgetSpent() || this.#journal.isFull) return [];
     const ahead = Math.max(LEAST_AHEAD, WINDOWS_AHEAD * upstreams.capacity());
     const routes = upstreams.routes();
     if (routes === 'any') return this.#lanes.waitingInAll() < ahead ? 'any' : [];
     return routes.filter((route) => this.#lanes.waiting(route) < ahead);
+  }
+
+  #isBudgetSpent(): boolean {
+    return this.#lanes.bytes + this.#inFlightBytes >= this.#deps.settings.requestBudgetBytes;
   }
 
   #shardToReadFor(routes: readonly string[] | 'any'): OpenShard | null {
@@ -233,7 +255,7 @@ export class SessionRun {
     }
     if (this.#ended.signal.aborted) return;
     if (journaled === null) {
-      this.#leases.forget(work.id);
+      this.#leases.forget({ shardId: work.id, epoch: work.epoch });
       return;
     }
     const pages = readFileRange(
@@ -267,7 +289,7 @@ export class SessionRun {
       sent = false;
       for (const route of this.#lanes.routes()) {
         if (!this.#lanes.isReady(route)) continue;
-        if (this.#journal.unjournaled >= this.#deps.settings.maxUnjournaled) break;
+        if (this.#journal.isFull) break;
         const slot = this.#deps.upstreams.tryAcquire(route);
         if (slot === null) continue;
         const request = this.#lanes.take(route);
@@ -329,7 +351,10 @@ export class SessionRun {
   #settle(request: Request, verdict: Verdict, spill: SpilledLine | null): void {
     const { shard, ordinal } = request;
     const { batch, fileId } = shard.work;
-    if (shard.isClosed) return;
+    if (shard.isClosed) {
+      void spill?.abandon();
+      return;
+    }
     switch (verdict.kind) {
       case 'succeeded': {
         const line =
@@ -392,7 +417,7 @@ export class SessionRun {
 
   async #commit(lease: OpenShard['lease']): Promise<void> {
     const result = await this.#commits.commit(lease, this.#ended.signal);
-    this.#leases.forget(lease.shardId);
+    this.#leases.forget(lease);
     if (result === 'fenced')
       this.#deps.log.warn({ shard: lease.shardId }, 'a shard was taken over by another');
   }
@@ -416,7 +441,7 @@ export class SessionRun {
 
   #drop(shard: OpenShard, reason: string): void {
     this.#close(shard);
-    this.#leases.forget(shard.work.id);
+    this.#leases.forget(shard.lease);
     shard.abortInFlight(reason);
   }
 
@@ -458,21 +483,27 @@ export class SessionRun {
     }
   }
 
-  /** Parks shards whose remaining requests all wait for one route that nobody serves now. */
+  /** Parks shards all of whose requests wait for routes that nobody serves now. */
   #parkUnservable(): void {
     const { upstreams } = this.#deps;
     const servable = upstreams.routes();
     if (servable === 'any') return;
     for (const shard of this.#open) {
       if (shard.inFlight > 0 || shard.unjournaled > 0) continue;
-      if (shard.hasUnread && shard.onlyRoute === null) continue;
       const routes = shard.onlyRoute === null ? this.#lanes.routesOf(shard) : [shard.onlyRoute];
       const [route] = routes;
-      if (route === undefined || routes.length > 1 || servable.includes(route)) continue;
+      if (route === undefined || routes.some((other) => servable.includes(other))) continue;
+      // It may wait for several routes, and be parked for one only: it stays while it takes nobody's place.
+      const mayWaitForOthers = routes.length > 1 || (shard.hasUnread && shard.onlyRoute === null);
+      if (mayWaitForOthers && !this.#isCrowded()) continue;
       this.#close(shard);
       const reason = upstreams.whyWaiting(route) ?? 'No upstream serves it now.';
       this.#release(shard.work, { route, reason });
     }
+  }
+
+  #isCrowded(): boolean {
+    return this.#isBudgetSpent() || this.#open.size >= this.#deps.settings.maxOpenShards;
   }
 
   #release({ id: shardId, epoch }: ClaimedShard, parked: ParkedFor): void {

@@ -1,4 +1,5 @@
 import type { Database } from '../storage/ports/database.ts';
+import type { ShardLease } from '../storage/ports/journal.ts';
 import type { ClaimedShard, ShardClaim, ShardRelease } from '../storage/ports/shard-queue.ts';
 
 /**
@@ -11,7 +12,8 @@ import type { ClaimedShard, ShardClaim, ShardRelease } from '../storage/ports/sh
 export class ShardLeases {
   readonly #database: Database;
   readonly #session: string;
-  readonly #held = new Set<number>();
+  /** Epochs by shard: a shard may come back under a new lease before the end of the old one is known. */
+  readonly #held = new Map<number, number>();
   #inDoubt = false;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -29,14 +31,14 @@ export class ShardLeases {
   }
 
   /** The lease has ended: committed, or taken over by another. */
-  forget(shardId: number): void {
-    this.#held.delete(shardId);
+  forget({ shardId, epoch }: Pick<ShardLease, 'shardId' | 'epoch'>): void {
+    if (this.#held.get(shardId) === epoch) this.#held.delete(shardId);
   }
 
   /** Gives a lease up. If that fails the shard goes back to the queue with the next call. */
   release(release: ShardRelease): Promise<void> {
     return this.#inTurn(async () => {
-      this.#held.delete(release.shardId);
+      this.forget(release);
       await this.#orDoubt(() => this.#database.releaseShards(this.#session, [release]));
     });
   }
@@ -50,7 +52,7 @@ export class ShardLeases {
     return this.#inTurn(async () => {
       await this.#giveBackUnknown();
       const claimed = await this.#orDoubt(claim);
-      for (const { id } of claimed) this.#held.add(id);
+      for (const { id, epoch } of claimed) this.#held.set(id, epoch);
       return claimed;
     });
   }
@@ -58,7 +60,7 @@ export class ShardLeases {
   async #giveBackUnknown(): Promise<void> {
     if (!this.#inDoubt) return;
     const { shards } = await this.#database.leasesOf(this.#session);
-    const unknown = shards.filter(({ shardId }) => !this.#held.has(shardId));
+    const unknown = shards.filter(({ shardId, epoch }) => this.#held.get(shardId) !== epoch);
     if (unknown.length > 0) await this.#database.releaseShards(this.#session, unknown);
     this.#inDoubt = false;
   }
