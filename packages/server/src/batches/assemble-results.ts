@@ -1,7 +1,7 @@
 import type { BlobRef } from '../storage/ports/blobs.ts';
 import type { Journal, JournalIndexRow, Outcome, ShardLease } from '../storage/ports/journal.ts';
 import type { ResultPart } from '../storage/ports/shard-queue.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import type { Budget } from './budget.ts';
 
 /** One pass holds at most this much of a shard's lines in memory. */
 const PASS_BYTES = 8 * 1024 * 1024;
@@ -35,7 +35,7 @@ interface Entry {
 export async function assembleResults(
   journal: Journal,
   lease: ShardLease,
-  budget: ByteBudget,
+  budget: Budget,
   openOutput: () => LineOutput,
 ): Promise<AssembledResults | null> {
   const index = await journal.readJournalIndex(lease);

@@ -8,7 +8,7 @@ import type { Log } from '../observe/log.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { ReachStopPoint } from '../observe/stop-points.ts';
 import { assembleResults } from './assemble-results.ts';
-import { ByteBudget } from './byte-budget.ts';
+import { Budget } from './budget.ts';
 
 /** Bytes that all commits together hold in memory. */
 const COMMIT_BUDGET_BYTES = 64 * 1024 * 1024;
@@ -38,9 +38,8 @@ interface ReadyCommit {
  */
 export class CommitQueue {
   readonly #deps: CommitDependencies;
-  readonly #budget = new ByteBudget(COMMIT_BUDGET_BYTES);
-  readonly #assembling = new Set<Promise<void>>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #budget = new Budget(COMMIT_BUDGET_BYTES);
+  readonly #assembling = new Budget(ASSEMBLING_AT_ONCE);
   readonly #ready: ReadyCommit[] = [];
   #writing = false;
 
@@ -50,38 +49,14 @@ export class CommitQueue {
 
   /** Commits with what the journal holds. Rejects only when `signal` aborts (the session is lost or stopping). */
   async commit(lease: ShardLease, signal: AbortSignal): Promise<'committed' | 'fenced'> {
-    while (this.#assembling.size >= ASSEMBLING_AT_ONCE) {
-      await new Promise<void>((wake) => this.#waiting.push(wake));
-    }
-    const { promise: assembled, resolve: free } = Promise.withResolvers<void>();
-    this.#assembling.add(assembled);
-    let commit: ShardCommit | null;
-    try {
-      commit = await this.#assemble(lease, signal);
-    } finally {
-      this.#assembling.delete(assembled);
-      free();
-      this.#waiting.shift()?.();
-    }
-    if (commit === null) return 'fenced';
-    return this.#write(lease.session, commit, signal);
-  }
-
-  async #assemble(lease: ShardLease, signal: AbortSignal): Promise<ShardCommit | null> {
-    const { database, blobs, names, clock, log, reachStopPoint } = this.#deps;
+    const { clock, log } = this.#deps;
     for (;;) {
       signal.throwIfAborted();
       try {
-        await reachStopPoint('commit.before-blobs');
-        const results = await assembleResults(
-          database,
-          lease,
-          this.#budget,
-          () => new BlobOutput({ blobs, names }),
-        );
-        await reachStopPoint('commit.after-blobs');
-        return results && { shardId: lease.shardId, epoch: lease.epoch, ...results };
+        const commit = await this.#assemble(lease);
+        return commit === null ? 'fenced' : await this.#write(lease.session, commit, signal);
       } catch (error) {
+        signal.throwIfAborted();
         log.warn(
           { shard: lease.shardId, err: error },
           'results of a shard could not be written; trying again',
@@ -89,6 +64,20 @@ export class CommitQueue {
         await clock.sleep(RETRY_MS, signal);
       }
     }
+  }
+
+  async #assemble(lease: ShardLease): Promise<ShardCommit | null> {
+    const { database, blobs, names, reachStopPoint } = this.#deps;
+    using _place = await this.#assembling.take(1);
+    await reachStopPoint('commit.before-blobs');
+    const results = await assembleResults(
+      database,
+      lease,
+      this.#budget,
+      () => new BlobOutput({ blobs, names }),
+    );
+    await reachStopPoint('commit.after-blobs');
+    return results && { shardId: lease.shardId, epoch: lease.epoch, ...results };
   }
 
   #write(session: string, commit: ShardCommit, signal: AbortSignal): Promise<'committed' | 'fenced'> {

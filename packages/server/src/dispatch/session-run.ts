@@ -522,7 +522,7 @@ export class SessionRun {
         this.#commit({ shardId, epoch, session: this.#session.id }),
       );
       for (const commit of commits) this.#track(commit);
-      await Promise.all(commits);
+      while (this.#committing.size >= DRAIN_PAGE) await Promise.race(this.#committing);
     }
   }
 
