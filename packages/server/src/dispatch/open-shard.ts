@@ -153,3 +153,8 @@ export class OpenShard {
     this.#pages.return?.().catch(() => undefined);
   }
 }
+
+/** Fields of a log line about a shard. */
+export function aboutShard({ batch, number }: ClaimedShard): { batch: string; shard: number } {
+  return { batch: batch.id, shard: number };
+}

@@ -1,0 +1,208 @@
+import { readFileRange } from '../files/content.ts';
+import { Bell } from '../observe/bell.ts';
+import type { Outcome } from '../storage/ports/journal.ts';
+import type { ClaimedShard } from '../storage/ports/shard-queue.ts';
+import type { JournalWriter } from './journal-writer.ts';
+import type { Lanes } from './lanes.ts';
+import { aboutShard, OpenShard } from './open-shard.ts';
+import type { OpenShards } from './open-shards.ts';
+import type { Sender } from './sender.ts';
+import type { ShardLeases } from './shard-leases.ts';
+import type { WorkerDependencies } from './worker.ts';
+
+/** Requests kept read per lane, in windows: one in flight, one ready behind it. */
+const WINDOWS_AHEAD = 2;
+const LEAST_AHEAD = 32;
+/** Leases asked for at once: a claim is one transaction, however many shards it takes. */
+const MOST_CLAIMS = 32;
+const POLL_MS = 1_000;
+
+export interface FeederOptions extends Pick<
+  WorkerDependencies,
+  'database' | 'blobs' | 'upstreams' | 'clock' | 'log' | 'reachStopPoint' | 'settings'
+> {
+  readonly session: string;
+  readonly lanes: Lanes;
+  readonly leases: ShardLeases;
+  readonly journal: JournalWriter;
+  readonly shards: OpenShards;
+  readonly sender: Sender;
+  /** Claims and reads nothing more once it aborts. */
+  readonly stopping: AbortSignal;
+  readonly ended: AbortSignal;
+}
+
+/** Keeps the lanes filled: reads on in open shards, and claims more when they do not hold enough. */
+export class Feeder {
+  readonly #options: FeederOptions;
+  readonly #bell = new Bell();
+  /** Routes for which the last claim found nothing. Asked for again after a hint or a poll, not after each answer. */
+  readonly #barren = new Set<string>();
+  /** Batches whose end was announced since the last claim began: shards of them may still be among the claimed. */
+  readonly #stoppedBatches = new Set<string>();
+  #requestsPerShard = 1;
+
+  constructor(options: FeederOptions) {
+    this.#options = options;
+  }
+
+  /** Runs until the session ends; ring it then. */
+  async run(): Promise<void> {
+    const { clock, log, ended } = this.#options;
+    let askedAt = clock.elapsed();
+    while (!ended.aborted) {
+      if (clock.elapsed() - askedAt >= POLL_MS) {
+        askedAt = clock.elapsed();
+        this.#barren.clear();
+      }
+      try {
+        if (await this.#feedOnce()) continue;
+      } catch (error) {
+        if (ended.aborted) return;
+        log.error({ err: error }, 'work could not be read or claimed; trying again');
+      }
+      await this.#bell.wait(clock, POLL_MS);
+    }
+  }
+
+  /** There may be room for more, if there is more to read or to claim. */
+  ring(): void {
+    this.#bell.ring();
+  }
+
+  /** The lanes may have run low. Called after each answer, and so it wakes nobody in vain. */
+  ringIfHungry(): void {
+    const hungry = this.#hungryRoutes();
+    if (hungry.length === 0) return;
+    if (this.#claimable(hungry).length > 0 || this.#shardToReadFor(hungry) !== null) this.#bell.ring();
+  }
+
+  /** There may be something to claim. */
+  lookAgain(): void {
+    this.#barren.clear();
+    this.#bell.ring();
+  }
+
+  noteStopped(batchId: string): void {
+    this.#stoppedBatches.add(batchId);
+  }
+
+  /** Whether requests that were read take all the memory they may. */
+  get isBudgetSpent(): boolean {
+    const { lanes, sender, settings } = this.#options;
+    return lanes.bytes + sender.inFlightBytes >= settings.requestBudgetBytes;
+  }
+
+  /** Reads one page or claims once. False if there is nothing to do until something happens. */
+  async #feedOnce(): Promise<boolean> {
+    const hungry = this.#hungryRoutes();
+    const shard = this.#shardToReadFor(hungry);
+    if (shard !== null) {
+      await this.#readPage(shard);
+      return true;
+    }
+    const claimable = this.#claimable(hungry);
+    return claimable.length > 0 && this.#claim(claimable);
+  }
+
+  /** Routes that can be served and have fewer requests read than they could send soon. */
+  #hungryRoutes(): readonly string[] | 'any' {
+    const { upstreams, lanes, journal, stopping } = this.#options;
+    if (stopping.aborted || this.isBudgetSpent || journal.isFull) return [];
+    const ahead = Math.max(LEAST_AHEAD, WINDOWS_AHEAD * upstreams.capacity());
+    const routes = upstreams.routes();
+    if (routes === 'any') return lanes.waitingInAll() < ahead ? 'any' : [];
+    return routes.filter((route) => lanes.waiting(route) < ahead);
+  }
+
+  #claimable(hungry: readonly string[] | 'any'): readonly string[] | 'any' {
+    if (hungry === 'any') return this.#barren.has('any') ? [] : 'any';
+    return hungry.filter((route) => !this.#barren.has(route));
+  }
+
+  #shardToReadFor(routes: readonly string[] | 'any'): OpenShard | null {
+    if (routes.length === 0) return null;
+    for (const shard of this.#options.shards) {
+      if (!shard.hasUnread) continue;
+      if (routes === 'any' || shard.onlyRoute === null || routes.includes(shard.onlyRoute)) return shard;
+    }
+    return null;
+  }
+
+  async #readPage(shard: OpenShard): Promise<void> {
+    const { lanes, sender, shards, log } = this.#options;
+    try {
+      const { requests, bad } = await shard.readPage();
+      if (shard.isClosed || shard.isStopped) return;
+      for (const request of requests) lanes.add(request);
+      for (const line of bad) sender.failUnsent(shard, line);
+    } catch (error) {
+      if (shard.isClosed || shard.isStopped) return;
+      log.error({ ...aboutShard(shard.work), err: error }, 'the input of a shard cannot be read');
+      shard.readFailure = messageOf(error);
+      shards.stop(shard);
+      return;
+    }
+    sender.pump();
+  }
+
+  async #claim(routes: readonly string[] | 'any'): Promise<boolean> {
+    const { upstreams, leases, shards, settings, reachStopPoint } = this.#options;
+    const room = settings.maxOpenShards - shards.size;
+    if (room <= 0) return false;
+    const wanted = Math.ceil((WINDOWS_AHEAD * upstreams.capacity()) / this.#requestsPerShard);
+    this.#stoppedBatches.clear();
+    const claimed = await leases.claim({
+      routes,
+      limit: Math.min(room, MOST_CLAIMS, Math.max(1, wanted)),
+      // A quarter of the places stays free for other batches, however many shards one has.
+      perBatch: Math.max(1, Math.floor((settings.maxOpenShards * 3) / 4)),
+    });
+    if (claimed.length === 0) {
+      for (const route of routes === 'any' ? ['any'] : routes) this.#barren.add(route);
+      return false;
+    }
+    await reachStopPoint('claim.committed');
+    for (const work of claimed) {
+      this.#requestsPerShard = Math.max(1, work.count);
+      await this.#open(work);
+    }
+    return true;
+  }
+
+  async #open(work: ClaimedShard): Promise<void> {
+    const { database, blobs, session, leases, shards, log, ended } = this.#options;
+    let journaled: Outcome[] | null;
+    try {
+      journaled = await this.#journaledOf(work);
+    } catch (error) {
+      if (ended.aborted) return;
+      log.error({ ...aboutShard(work), err: error }, 'the journal of a shard cannot be read');
+      shards.setAside(work, `Its journal cannot be read: ${messageOf(error)}`);
+      return;
+    }
+    if (ended.aborted) return;
+    if (journaled === null) {
+      leases.forget({ shardId: work.id, epoch: work.epoch });
+      return;
+    }
+    const end = work.start + work.length;
+    const pages = readFileRange({ database, blobs }, work.fileId, work.start, end, ended);
+    const shard = new OpenShard(work, session, journaled, pages);
+    shards.add(shard);
+    if (this.#stoppedBatches.has(work.batch.id)) shards.stop(shard);
+    else shards.advance(shard);
+  }
+
+  /** What earlier leases left. Null if this lease is gone. */
+  async #journaledOf({ id: shardId, epoch, journaled }: ClaimedShard): Promise<Outcome[] | null> {
+    if (!journaled) return [];
+    const { database, session } = this.#options;
+    const index = await database.readJournalIndex({ shardId, epoch, session });
+    return index && index.flatMap((row) => row.outcomes);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

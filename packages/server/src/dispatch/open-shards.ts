@@ -1,0 +1,118 @@
+import type { CommitQueue } from '../batches/commit-queue.ts';
+import type { Log } from '../observe/log.ts';
+import type { ShardLease } from '../storage/ports/journal.ts';
+import type { ClaimedShard, ParkedFor } from '../storage/ports/shard-queue.ts';
+import type { Lanes } from './lanes.ts';
+import type { OpenShard } from './open-shard.ts';
+import type { ShardLeases } from './shard-leases.ts';
+
+/** A shard whose input or journal cannot be read is left alone so long: it may be mended meanwhile. */
+const SET_ASIDE_MS = 30_000;
+
+export interface OpenShardsOptions {
+  readonly lanes: Lanes;
+  readonly leases: ShardLeases;
+  readonly commits: CommitQueue;
+  readonly log: Log;
+  /** Nothing is committed or given up after it. */
+  readonly ended: AbortSignal;
+  /** Called after each shard that left. */
+  readonly onClosed: () => void;
+}
+
+/** The shards that a session works on, and the ways in which one leaves them: committed, parked, set aside, dropped. */
+export class OpenShards implements Iterable<OpenShard> {
+  readonly #options: OpenShardsOptions;
+  readonly #open = new Set<OpenShard>();
+  /** Commits and releases under way. */
+  readonly #ending = new Set<Promise<void>>();
+
+  constructor(options: OpenShardsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  get ending(): ReadonlySet<Promise<void>> {
+    return this.#ending;
+  }
+
+  [Symbol.iterator](): Iterator<OpenShard> {
+    return this.#open.values();
+  }
+
+  add(shard: OpenShard): void {
+    this.#open.add(shard);
+  }
+
+  /** After each change of a shard: commits it, or gives it up, once there is nothing left to wait for. */
+  advance(shard: OpenShard): void {
+    if (shard.isClosed || this.#options.ended.aborted) return;
+    const isDone = shard.isComplete || (shard.isStopped && shard.isIdle);
+    if (!isDone) return;
+    this.#close(shard);
+    const { readFailure } = shard;
+    if (shard.isComplete || readFailure === null) this.commit(shard.lease);
+    else this.setAside(shard.work, `Its input cannot be read: ${readFailure}`);
+  }
+
+  /** Sends and reads nothing more of it; it leaves once what is in flight has ended. */
+  stop(shard: OpenShard): void {
+    shard.stop();
+    this.#options.lanes.drop(shard);
+    this.advance(shard);
+  }
+
+  park(shard: OpenShard, route: string, reason: string): void {
+    this.#close(shard);
+    this.#release(shard.work, { route, reason });
+  }
+
+  /** Gives up a shard that is not open, or not any more, for a while. */
+  setAside(work: ClaimedShard, reason: string): void {
+    this.#release(work, { ms: SET_ASIDE_MS, reason });
+  }
+
+  /** Its lease is gone, or the session is over. */
+  drop(shard: OpenShard, reason: string): void {
+    this.#close(shard);
+    this.#options.leases.forget(shard.lease);
+    shard.abortInFlight(reason);
+  }
+
+  /** Commits what the journal holds of a shard that is not open, or not any more. */
+  commit(lease: ShardLease): void {
+    this.#track(lease.shardId, this.#commit(lease));
+  }
+
+  #close(shard: OpenShard): void {
+    this.#options.lanes.drop(shard);
+    shard.close();
+    this.#open.delete(shard);
+    this.#options.onClosed();
+  }
+
+  async #commit(lease: ShardLease): Promise<void> {
+    const { commits, leases, log, ended } = this.#options;
+    const result = await commits.commit(lease, ended);
+    leases.forget(lease);
+    if (result === 'fenced') log.warn({ shard: lease.shardId }, 'a shard was taken over by another');
+  }
+
+  #release(work: ClaimedShard, parked: ParkedFor): void {
+    const { id: shardId, epoch } = work;
+    this.#track(shardId, this.#options.leases.release({ shardId, epoch, parked }));
+  }
+
+  #track(shard: number, work: Promise<void>): void {
+    const { log, ended } = this.#options;
+    const tracked = work
+      .catch((error: unknown) => {
+        if (!ended.aborted) log.error({ shard, err: error }, 'a shard could not be given up; trying again');
+      })
+      .finally(() => this.#ending.delete(tracked));
+    this.#ending.add(tracked);
+  }
+}
