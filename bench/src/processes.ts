@@ -72,7 +72,7 @@ export interface Serving extends AsyncDisposable {
   readonly client: BoraClient;
 }
 
-/** `bora serve`, as a user starts it. */
+/** `bora serve` with the flag of `npm start`, which keeps V8's young generation small. */
 export async function startServe(options: ServeOptions): Promise<Serving> {
   const env = {
     BORA_DATA: options.data,
@@ -81,7 +81,10 @@ export async function startServe(options: ServeOptions): Promise<Serving> {
     BORA_PORT: '0',
     BORA_LOG_LEVEL: 'warn',
   };
-  const started = await Started.start(CLI, ['serve', '--json'], env, options.nodeFlags);
+  const started = await Started.start(CLI, ['serve', '--json'], env, [
+    '--max-semi-space-size=16',
+    ...(options.nodeFlags ?? []),
+  ]);
   const { url } = JSON.parse(started.firstLine) as { url: string };
   return {
     started,
