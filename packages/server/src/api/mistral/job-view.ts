@@ -50,14 +50,17 @@ function modelOfRoutes({ endpoint, routes }: BatchRecord): string | null {
   return routes.length === 1 ? routes[0].slice(endpoint.length + 1) : 'mixed';
 }
 
-/** What parked shards wait for, then what would keep the others waiting; each reason once. */
+/**
+ * What parked shards wait for, then what would keep the others waiting; each reason once. Of a route it is asked now: the sentence
+ * with which a shard was parked tells times that have long passed.
+ */
 function waitingReasons(batch: BatchRecord, upstreams: Upstreams): string[] {
   const { state, endpoint, model, parked } = batch;
   if (isTerminal(state) || state === 'finalizing' || state === 'cancelling' || state === 'expiring')
     return [];
   const routes = model === null ? (batch.routes ?? []) : [routeOf(endpoint, model)];
   const reasons = [
-    ...parked.map(({ reason }) => reason),
+    ...parked.map(({ route, reason }) => (route === null ? reason : upstreams.whyWaiting(route))),
     ...routes.map((route) => upstreams.whyWaiting(route)),
   ];
   return [...new Set(reasons.filter((reason) => reason !== null))];

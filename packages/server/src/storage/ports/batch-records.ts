@@ -128,8 +128,8 @@ export interface BatchRecord {
   readonly outputTokens: number;
   /** Failed requests by message, most frequent first, from committed shards; at most 100. */
   readonly errors: readonly { readonly message: string; readonly count: number }[];
-  /** Why shards of it are parked, most frequent first; empty if none is. */
-  readonly parked: readonly { readonly reason: string; readonly shards: number }[];
+  /** What its parked shards wait for, most frequent first; empty if none is. */
+  readonly parked: readonly ParkedShards[];
   readonly outputFileId: string | null;
   readonly errorFileId: string | null;
   readonly createdAt: number;
@@ -140,6 +140,14 @@ export interface BatchRecord {
   readonly finalizingAt: number | null;
   /** When it reached its end state. */
   readonly endedAt: number | null;
+}
+
+export interface ParkedShards {
+  /** Null if they wait for a time. */
+  readonly route: string | null;
+  /** As it was when one of them was parked. */
+  readonly reason: string;
+  readonly shards: number;
 }
 
 export interface BatchFilter {

@@ -131,7 +131,7 @@ export function registerShardContract(open: OpenDatabase): void {
       assert.deepEqual(await batchesOf(['a']), [a.id]);
     });
 
-    it('keeps a parked shard, with its reason on the batch, until its very route is served', async () => {
+    it('keeps a parked shard, with its route and reason on the batch, until its very route is served', async () => {
       await using world = await DatabaseWorld.open(open);
       const { database, session } = world;
       const { id } = await world.plannedBatch({ shards: 4 }, { routes: ['a', 'b'] });
@@ -142,13 +142,17 @@ export function registerShardContract(open: OpenDatabase): void {
         epoch: claimed[place].epoch,
         parked: { route, reason },
       });
-      const releases = [park(0, 'b', 'b is down'), park(1, 'b', 'b is down'), park(2, 'c', 'no c')];
+      const releases = [
+        park(0, 'b', 'b is down since 1 s'),
+        park(1, 'b', 'b is down since 2 s'),
+        park(2, 'c', 'no c'),
+      ];
       await database.releaseShards(session, releases);
       await database.releaseShards(session, releases);
       const { parked, succeeded } = await world.batch(id);
       assert.deepEqual(parked, [
-        { reason: 'b is down', shards: 2 },
-        { reason: 'no c', shards: 1 },
+        { route: 'b', reason: 'b is down since 2 s', shards: 2 },
+        { route: 'c', reason: 'no c', shards: 1 },
       ]);
       assert.equal(succeeded, 1, 'what is journaled stays counted');
       assert.deepEqual(await world.claim({ routes: ['a'] }), []);
@@ -160,7 +164,7 @@ export function registerShardContract(open: OpenDatabase): void {
           [1, true],
         ],
       );
-      assert.deepEqual((await world.batch(id)).parked, [{ reason: 'no c', shards: 1 }]);
+      assert.deepEqual((await world.batch(id)).parked, [{ route: 'c', reason: 'no c', shards: 1 }]);
       assert.deepEqual(
         (await world.claim({ routes: 'any' })).map(({ number }) => number),
         [2],
@@ -173,7 +177,7 @@ export function registerShardContract(open: OpenDatabase): void {
       const [shard] = await world.claim();
       const parked = { ms: 1_000, reason: 'its input cannot be read' };
       await world.database.releaseShards(world.session, [{ shardId: shard.id, epoch: shard.epoch, parked }]);
-      assert.deepEqual((await world.batch(id)).parked, [{ reason: parked.reason, shards: 1 }]);
+      assert.deepEqual((await world.batch(id)).parked, [{ route: null, reason: parked.reason, shards: 1 }]);
       await world.clock.advance(999);
       assert.deepEqual(await world.claim({ routes: 'any' }), []);
       assert.deepEqual(await world.claim({ routes: ['r'] }), []);
