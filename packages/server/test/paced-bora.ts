@@ -19,6 +19,8 @@ const CHAT = '/v1/chat/completions';
 const STEP_MS = 250;
 /** Some minutes; what takes longer is passed by `pass`. */
 const MOST_STEPS = 2_000;
+/** A beat of a session: all of them are alive if each is heard before the next is due. */
+const LONG_STEP_MS = 10_000;
 
 export interface PacedOptions extends Omit<WholeBoraOptions, 'upstreams' | 'dataFolder'> {
   /** As in `bora.yaml`. */
@@ -35,6 +37,8 @@ export interface PacedBora extends WholeBora {
   /** Lets time pass until `holds` of the job. */
   until(jobId: string, holds: (job: BatchJob) => boolean): Promise<BatchJob>;
   ended(jobId: string): Promise<BatchJob>;
+  /** Lets that much time pass, with heartbeats heard in between. */
+  pass(ms: number): Promise<void>;
   /** Lets time pass until `count` requests came to an upstream. */
   received(upstream: { readonly requests: readonly unknown[] }, count: number): Promise<void>;
   /** Lets time pass until `holds`. */
@@ -79,6 +83,13 @@ export async function startPacedBora({ upstreams, ...options }: PacedOptions): P
   const uploadQuestions: PacedBora['uploadQuestions'] = async (questions, model) =>
     (await client.files.upload(new Blob(questions.map((question) => questionLine(question, model))))).id;
 
+  const pass: PacedBora['pass'] = async (ms) => {
+    for (let left = ms; left > 0; left -= LONG_STEP_MS) {
+      await clock.advance(Math.min(left, LONG_STEP_MS));
+      await fetch(`${whole.url}/readyz`);
+    }
+  };
+
   const started = starting.move();
   return {
     ...whole,
@@ -91,6 +102,7 @@ export async function startPacedBora({ upstreams, ...options }: PacedOptions): P
     until,
     ended: (jobId) => until(jobId, ({ completed_at }) => completed_at !== null),
     eventually,
+    pass,
     async received(upstream, count) {
       await eventually(async () => {
         await fetch(`${whole.url}/healthz`);
@@ -111,7 +123,7 @@ export async function startPacedBora({ upstreams, ...options }: PacedOptions): P
 }
 
 /** A line of a batch file. */
-function questionLine(question: string, model?: string): string {
+export function questionLine(question: string, model?: string): string {
   const messages = [{ role: 'user', content: question }];
   return `${JSON.stringify({ custom_id: question, body: { ...(model === undefined ? {} : { model }), messages } })}\n`;
 }

@@ -156,12 +156,14 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
  */
 function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' | 'expired'): void {
   const now = context.now();
+  const cancellingAt = reason === 'cancelled' ? now : null;
   const unstarted = run(
     context,
-    `UPDATE batch SET state = ?, end_reason = ?, ended_at = ?
+    `UPDATE batch SET state = ?, end_reason = ?, cancelling_at = ?, ended_at = ?
      WHERE id = ? AND state IN ('validating', 'queued')`,
     reason,
     reason,
+    cancellingAt,
     now,
     batchId,
   );
@@ -176,7 +178,7 @@ function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' |
      WHERE id = ? AND state IN ${reason === 'cancelled' ? `('running', 'expiring')` : `('running')`}`,
     reason === 'cancelled' ? 'cancelling' : 'expiring',
     reason,
-    reason === 'cancelled' ? now : null,
+    cancellingAt,
     batchId,
   );
   if (stopped === 1) context.hint({ kind: 'batch-stopped', batchId });

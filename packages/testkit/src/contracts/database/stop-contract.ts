@@ -13,8 +13,8 @@ export function registerStopContract(open: OpenDatabase): void {
       for (const { id } of [validating, queued]) {
         const cancelled = await database.cancelBatch(workspaceId, id);
         assert.deepEqual(
-          [cancelled?.state, cancelled?.endReason, cancelled?.endedAt],
-          ['cancelled', 'cancelled', clock.now()],
+          [cancelled?.state, cancelled?.endReason, cancelled?.cancellingAt, cancelled?.endedAt],
+          ['cancelled', 'cancelled', clock.now(), clock.now()],
         );
         await clock.advance(1);
         assert.deepEqual(await database.cancelBatch(workspaceId, id), cancelled, 'a repeat changes nothing');
