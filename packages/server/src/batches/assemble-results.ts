@@ -1,7 +1,9 @@
-import type { BlobRef } from '../storage/ports/blobs.ts';
+import { readBlob } from '../files/read-blob.ts';
+import type { BlobRef, BlobStore } from '../storage/ports/blobs.ts';
 import type { Journal, JournalIndexRow, Outcome, ShardLease } from '../storage/ports/journal.ts';
 import type { ResultPart } from '../storage/ports/shard-queue.ts';
 import type { Budget } from './budget.ts';
+import { journalPages } from './journal-pages.ts';
 
 /** One pass holds at most this much of a shard's lines in memory. */
 const PASS_BYTES = 8 * 1024 * 1024;
@@ -13,6 +15,11 @@ export interface LineOutput {
   finish(): Promise<BlobRef | null>;
   /** Also after `finish`. Never rejects. */
   abandon(): Promise<void>;
+}
+
+export interface ResultSources {
+  readonly database: Pick<Journal, 'readJournalIndex' | 'readJournalBytes'>;
+  readonly blobs: Pick<BlobStore, 'read'>;
 }
 
 export interface AssembledResults {
@@ -33,12 +40,12 @@ interface Entry {
  * blob of its own becomes a part as it is; nothing is copied. Null if the lease is gone: nothing was written then.
  */
 export async function assembleResults(
-  journal: Journal,
+  sources: ResultSources,
   lease: ShardLease,
   budget: Budget,
   openOutput: () => LineOutput,
 ): Promise<AssembledResults | null> {
-  const index = await journal.readJournalIndex(lease);
+  const index = await sources.database.readJournalIndex(lease);
   if (index === null) return null;
   const entries = inInputOrder(index);
 
@@ -50,7 +57,7 @@ export async function assembleResults(
   try {
     for (const pass of passesOf(entries)) {
       using _held = await budget.take(2 * pass.bytes);
-      const lines = await readLines(journal, lease, pass.entries);
+      const lines = await readLines(sources, lease, pass.entries);
       if (lines === null) {
         await abandonAll(kinds);
         return null;
@@ -97,7 +104,7 @@ function* passesOf(entries: readonly Entry[]): Generator<{ entries: Entry[]; byt
 
 /** The lines of a pass, in its order. Rows are read a few at a time and only the pass's lines of them are kept. */
 async function readLines(
-  journal: Journal,
+  sources: ResultSources,
   lease: ShardLease,
   entries: readonly Entry[],
 ): Promise<Uint8Array[] | null> {
@@ -109,8 +116,8 @@ async function readLines(
     if (places === undefined) placesByRow.set(row, [place]);
     else places.push(place);
   });
-  for (const rows of pagesOf([...placesByRow.keys()])) {
-    const read = await journal.readJournalBytes(lease, rows);
+  for (const rows of journalPages([...placesByRow.keys()], PASS_BYTES)) {
+    const read = await readRows(sources, lease, rows);
     if (read === null) return null;
     rows.forEach((row, at) => {
       for (const place of placesByRow.get(row)!) {
@@ -122,19 +129,19 @@ async function readLines(
   return lines;
 }
 
-function* pagesOf(rows: readonly JournalIndexRow[]): Generator<JournalIndexRow[]> {
-  let page: JournalIndexRow[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    if (page.length > 0 && bytes + row.length > PASS_BYTES) {
-      yield page;
-      page = [];
-      bytes = 0;
-    }
-    page.push(row);
-    bytes += row.length;
-  }
-  if (page.length > 0) yield page;
+/** Folded rows are read from their blobs, the others from the database. */
+async function readRows(
+  { database, blobs }: ResultSources,
+  lease: ShardLease,
+  rows: readonly JournalIndexRow[],
+): Promise<Uint8Array[] | null> {
+  const unfolded = rows.filter(({ blob }) => blob === null);
+  const read = await database.readJournalBytes(lease, unfolded);
+  if (read === null) return null;
+  const bytes: Uint8Array[] = [];
+  let next = 0;
+  for (const { blob } of rows) bytes.push(blob === null ? read[next++] : await readBlob(blobs, blob));
+  return bytes;
 }
 
 /** Collects the lines of one kind into parts: runs of small lines in one blob, a large line as its own. */

@@ -71,7 +71,7 @@ export class CommitQueue {
     using _place = await this.#assembling.take(1);
     await reachStopPoint('commit.before-blobs');
     const results = await assembleResults(
-      database,
+      { database, blobs },
       lease,
       this.#budget,
       () => new BlobOutput({ blobs, names }),

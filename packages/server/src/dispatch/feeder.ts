@@ -1,6 +1,6 @@
 import { readFileRange } from '../files/content.ts';
 import { Bell } from '../observe/bell.ts';
-import type { Outcome } from '../storage/ports/journal.ts';
+import type { JournalIndexRow } from '../storage/ports/journal.ts';
 import type { ClaimedShard } from '../storage/ports/shard-queue.ts';
 import type { JournalWriter } from './journal-writer.ts';
 import type { Lanes } from './lanes.ts';
@@ -172,9 +172,9 @@ export class Feeder {
 
   async #open(work: ClaimedShard): Promise<void> {
     const { database, blobs, session, leases, shards, log, ended } = this.#options;
-    let journaled: Outcome[] | null;
+    let journal: JournalIndexRow[] | null;
     try {
-      journaled = await this.#journaledOf(work);
+      journal = await this.#journalOf(work);
     } catch (error) {
       if (ended.aborted) return;
       log.error({ ...aboutShard(work), err: error }, 'the journal of a shard cannot be read');
@@ -182,24 +182,23 @@ export class Feeder {
       return;
     }
     if (ended.aborted) return;
-    if (journaled === null) {
+    if (journal === null) {
       leases.forget({ shardId: work.id, epoch: work.epoch });
       return;
     }
     const end = work.start + work.length;
     const pages = readFileRange({ database, blobs }, work.fileId, work.start, end, ended);
-    const shard = new OpenShard(work, session, journaled, pages);
+    const shard = new OpenShard(work, session, journal, pages);
     shards.add(shard);
     if (this.#stoppedBatches.has(work.batch.id)) shards.stop(shard);
     else shards.advance(shard);
   }
 
   /** What earlier leases left. Null if this lease is gone. */
-  async #journaledOf({ id: shardId, epoch, journaled }: ClaimedShard): Promise<Outcome[] | null> {
+  async #journalOf({ id: shardId, epoch, journaled }: ClaimedShard): Promise<JournalIndexRow[] | null> {
     if (!journaled) return [];
     const { database, session } = this.#options;
-    const index = await database.readJournalIndex({ shardId, epoch, session });
-    return index && index.flatMap((row) => row.outcomes);
+    return database.readJournalIndex({ shardId, epoch, session });
   }
 }
 

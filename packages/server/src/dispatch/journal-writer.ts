@@ -107,7 +107,7 @@ export class JournalWriter {
       const { outcomes, bytes } = rows[place];
       this.#unjournaled -= outcomes.length;
       this.#unjournaledBytes -= bytes.length;
-      shards[place].countJournaled(outcomes.length);
+      shards[place].countJournaled(outcomes.length, bytes.length);
       if (result === 'fenced') void this.#options.names.release(blobNamesOf(outcomes));
       this.#options.onSettled(shards[place], result);
     });

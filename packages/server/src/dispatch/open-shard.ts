@@ -1,4 +1,4 @@
-import type { Outcome, ShardLease } from '../storage/ports/journal.ts';
+import type { JournalIndexRow, ShardLease } from '../storage/ports/journal.ts';
 import type { ClaimedShard } from '../storage/ports/shard-queue.ts';
 import { routeOf } from '../storage/ports/batch-records.ts';
 import { LineSplitter, type Line } from '../bytes/line-splitter.ts';
@@ -37,6 +37,10 @@ export class OpenShard {
   isStopped = false;
   /** Why its input cannot be read to the end; null if it can, as far as known. */
   readFailure: string | null = null;
+  /** Bytes of its journal rows that no fold has taken up yet. */
+  unfoldedBytes: number;
+  /** The last fold of its journal, begun or ended. Never rejects. */
+  folded: Promise<void> = Promise.resolve();
   /** Taken out of the open shards: committing, parked, released or lost. Late events about it are ignored. */
   isClosed = false;
 
@@ -47,16 +51,19 @@ export class OpenShard {
   #nextOrdinal: number;
   #missing: number;
 
-  /** `journaled` are the outcomes that earlier leases left; their requests are never sent again. */
+  /** `journal` is what earlier leases left; requests in it are never sent again. */
   constructor(
     work: ClaimedShard,
     session: string,
-    journaled: readonly Outcome[],
+    journal: readonly JournalIndexRow[],
     pages: AsyncIterable<Uint8Array>,
   ) {
     this.work = work;
     this.lease = { shardId: work.id, epoch: work.epoch, session };
-    this.#alreadyJournaled = new Set(journaled.map((outcome) => outcome.ordinal));
+    this.#alreadyJournaled = new Set(
+      journal.flatMap(({ outcomes }) => outcomes.map(({ ordinal }) => ordinal)),
+    );
+    this.unfoldedBytes = journal.reduce((sum, { blob, length }) => sum + (blob === null ? length : 0), 0);
     this.#missing = work.count - this.#alreadyJournaled.size;
     this.#nextOrdinal = work.firstOrdinal;
     this.#splitter = new LineSplitter({ start: work.start, number: work.firstLine });
@@ -84,7 +91,8 @@ export class OpenShard {
     return model === null ? null : routeOf(endpoint, model);
   }
 
-  countJournaled(outcomes: number): void {
+  countJournaled(outcomes: number, bytes: number): void {
+    this.unfoldedBytes += bytes;
     this.unjournaled -= outcomes;
     this.#missing -= outcomes;
   }

@@ -1,9 +1,11 @@
 import type { CommitQueue } from '../batches/commit-queue.ts';
+import type { JournalFolds } from '../batches/journal-folds.ts';
 import type { Log } from '../observe/log.ts';
 import type { ShardLease } from '../storage/ports/journal.ts';
 import type { ClaimedShard, ParkedFor } from '../storage/ports/shard-queue.ts';
 import type { Lanes } from './lanes.ts';
 import type { OpenShard } from './open-shard.ts';
+import type { DispatchSettings } from './settings.ts';
 import type { ShardLeases } from './shard-leases.ts';
 
 /** A shard whose input or journal cannot be read is left alone so long: it may be mended meanwhile. */
@@ -13,6 +15,8 @@ export interface OpenShardsOptions {
   readonly lanes: Lanes;
   readonly leases: ShardLeases;
   readonly commits: CommitQueue;
+  readonly folds: JournalFolds;
+  readonly settings: Pick<DispatchSettings, 'foldBytes' | 'foldParkedBytes'>;
   readonly log: Log;
   /** Nothing is committed or given up after it. */
   readonly ended: AbortSignal;
@@ -51,11 +55,14 @@ export class OpenShards implements Iterable<OpenShard> {
   advance(shard: OpenShard): void {
     if (shard.isClosed || this.#options.ended.aborted) return;
     const isDone = shard.isComplete || (shard.isStopped && shard.isIdle);
-    if (!isDone) return;
+    if (!isDone) {
+      this.#foldPast(shard, this.#options.settings.foldBytes);
+      return;
+    }
     this.#close(shard);
     const { readFailure } = shard;
-    if (shard.isComplete || readFailure === null) this.commit(shard.lease);
-    else this.setAside(shard.work, `Its input cannot be read: ${readFailure}`);
+    if (shard.isComplete || readFailure === null) this.#track(shard.work.id, this.#commitFolded(shard));
+    else this.#giveUp(shard, { ms: SET_ASIDE_MS, reason: `Its input cannot be read: ${readFailure}` });
   }
 
   /** Sends and reads nothing more of it; it leaves once what is in flight has ended. */
@@ -67,12 +74,12 @@ export class OpenShards implements Iterable<OpenShard> {
 
   park(shard: OpenShard, route: string, reason: string): void {
     this.#close(shard);
-    this.#release(shard.work, { route, reason });
+    this.#giveUp(shard, { route, reason });
   }
 
-  /** Gives up a shard that is not open, or not any more, for a while. */
+  /** Gives up, for a while, a shard that could not be opened. */
   setAside(work: ClaimedShard, reason: string): void {
-    this.#release(work, { ms: SET_ASIDE_MS, reason });
+    this.#track(work.id, this.#release(work, { ms: SET_ASIDE_MS, reason }));
   }
 
   /** Its lease is gone, or the session is over. */
@@ -82,7 +89,7 @@ export class OpenShards implements Iterable<OpenShard> {
     shard.abortInFlight(reason);
   }
 
-  /** Commits what the journal holds of a shard that is not open, or not any more. */
+  /** Commits what the journal holds of a shard that is not open. */
   commit(lease: ShardLease): void {
     this.#track(lease.shardId, this.#commit(lease));
   }
@@ -101,9 +108,32 @@ export class OpenShards implements Iterable<OpenShard> {
     if (result === 'fenced') log.warn({ shard: lease.shardId }, 'a shard was taken over by another');
   }
 
-  #release(work: ClaimedShard, parked: ParkedFor): void {
-    const { id: shardId, epoch } = work;
-    this.#track(shardId, this.#options.leases.release({ shardId, epoch, parked }));
+  /** A commit that read rows while they are folded would find them gone from where its index says. */
+  async #commitFolded(shard: OpenShard): Promise<void> {
+    await shard.folded;
+    await this.#commit(shard.lease);
+  }
+
+  #giveUp(shard: OpenShard, parked: ParkedFor): void {
+    this.#foldPast(shard, this.#options.settings.foldParkedBytes);
+    this.#track(
+      shard.work.id,
+      // The fold needs the lease.
+      shard.folded.then(() => this.#release(shard.work, parked)),
+    );
+  }
+
+  #release({ id: shardId, epoch }: ClaimedShard, parked: ParkedFor): Promise<void> {
+    return this.#options.leases.release({ shardId, epoch, parked });
+  }
+
+  /** One fold of a shard after another. One that fails is made up for by the next, this many bytes later. */
+  #foldPast(shard: OpenShard, bytes: number): void {
+    const { folds, ended } = this.#options;
+    if (shard.unfoldedBytes <= bytes) return;
+    shard.unfoldedBytes = 0;
+    shard.folded = shard.folded.then(() => folds.fold(shard.lease, ended));
+    this.#track(shard.work.id, shard.folded);
   }
 
   #track(shard: number, work: Promise<void>): void {

@@ -1,4 +1,5 @@
 import { CommitQueue } from '../batches/commit-queue.ts';
+import { JournalFolds } from '../batches/journal-folds.ts';
 import type { OpenSession } from '../batches/session.ts';
 import { BlobNamePool } from '../files/blob-names.ts';
 import { Bell } from '../observe/bell.ts';
@@ -52,6 +53,8 @@ export class SessionRun {
       lanes,
       leases,
       commits: new CommitQueue({ database, blobs, names, clock, log, reachStopPoint }),
+      folds: new JournalFolds({ database, blobs, names, log, reachStopPoint }),
+      settings,
       log,
       ended,
       onClosed: () => this.#feeder.ring(),

@@ -1,3 +1,5 @@
+import { INLINE_BLOB_BYTES } from '../storage/ports/blobs.ts';
+
 /** What can be tuned about a worker. Each default carries its reason. */
 export interface DispatchSettings {
   /** Shards open at once, at most. Slow requests keep shards open while others finish. */
@@ -10,6 +12,10 @@ export interface DispatchSettings {
   readonly requestBudgetBytes: number;
   /** Longest wait of an answer for company in its journal transaction. */
   readonly journalDelayMs: number;
+  /** Bytes in the journal rows of an open shard past which they are folded. */
+  readonly foldBytes: number;
+  /** The same for a shard that is given up for a while. */
+  readonly foldParkedBytes: number;
   /** How long requests in flight may finish after their batch was cancelled or expired. */
   readonly stopGraceMs: number;
 }
@@ -22,5 +28,9 @@ export const DEFAULT_DISPATCH_SETTINGS: DispatchSettings = {
   // At 5,000 answers a second, 20 ms put about a hundred into a transaction; its cost (an fsync and some 100 µs) is then
   // 1 µs an answer. Shorter waits buy nothing: no one reads a single answer's progress that fast.
   journalDelayMs: 20,
+  // Most shards are committed before; one that is not would otherwise hold the database's pages for as long as it waits.
+  foldBytes: 8 * 1024 * 1024,
+  // Less than this the database keeps of any blob: a file and two fsyncs would cost more than the pages.
+  foldParkedBytes: INLINE_BLOB_BYTES,
   stopGraceMs: 5_000,
 };

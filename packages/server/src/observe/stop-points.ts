@@ -17,6 +17,8 @@ export const STOP_POINTS = [
   'dispatch.answered',
   /** Journal: inside the transaction, rows written, not committed (runs in the database thread). */
   'journal.in-transaction',
+  /** Fold of a journal: the blob is durable, the rows still hold their bytes. */
+  'fold.after-blob',
   /** Commit of a shard: its journal is read, its result blobs are not written. */
   'commit.before-blobs',
   /** Commit of a shard: its result blobs are durable, the transaction has not begun. */

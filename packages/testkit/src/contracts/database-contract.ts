@@ -4,6 +4,7 @@ import { registerBatchContract } from './database/batch-contract.ts';
 import { registerBlobNameContract } from './database/blob-name-contract.ts';
 import type { OpenDatabase } from './database/database-world.ts';
 import { registerFileContract } from './database/file-contract.ts';
+import { registerFoldContract } from './database/fold-contract.ts';
 import { registerFinaliseContract } from './database/finalise-contract.ts';
 import { registerInterleavingContract } from './database/interleaving-contract.ts';
 import { registerJournalContract } from './database/journal-contract.ts';
@@ -24,6 +25,7 @@ export function registerDatabaseContract(name: string, open: OpenDatabase): void
     registerTaskContract(open);
     registerShardContract(open);
     registerJournalContract(open);
+    registerFoldContract(open);
     registerStopContract(open);
     registerFinaliseContract(open);
     registerBlobNameContract(open);

@@ -48,15 +48,16 @@ export interface FinishedBlob {
 export const INLINE_BLOB_BYTES = 64 * 1024;
 
 /** Bytes as the database names them: an object's range, or the bytes themselves when at most `INLINE_BLOB_BYTES`. */
-export type BlobRef =
-  | {
-      readonly kind: 'object';
-      readonly name: string;
-      readonly offset: number;
-      readonly length: number;
-      readonly checksum: string;
-    }
-  | { readonly kind: 'inline'; readonly bytes: Uint8Array };
+export type BlobRef = ObjectRange | { readonly kind: 'inline'; readonly bytes: Uint8Array };
+
+export interface ObjectRange {
+  readonly kind: 'object';
+  readonly name: string;
+  readonly offset: number;
+  readonly length: number;
+  /** Of the range, as `FinishedBlob.checksum`. */
+  readonly checksum: string;
+}
 
 /** The named bytes are gone or short. Never a user's fault: something removed them behind Bora's back. */
 export class BlobMissingError extends Error {

@@ -1,4 +1,4 @@
-import type { BlobRef } from './blobs.ts';
+import type { BlobRef, ObjectRange } from './blobs.ts';
 
 /**
  * The durable outcomes of shards that are not committed yet. Part of the database, so that an outcome and the count
@@ -19,8 +19,20 @@ export interface Journal {
    */
   readJournalIndex(lease: ShardLease): Promise<JournalIndexRow[] | null>;
 
-  /** The bytes of the given rows, in the order asked for. Null if the lease is gone. Keep a call under 8 MiB. */
+  /**
+   * The bytes of the given rows, in the order asked for. Null if the lease is gone. Keep a call under 8 MiB. Rejects
+   * if a row is folded: its bytes are where `JournalIndexRow.blob` says.
+   */
   readJournalBytes(lease: ShardLease, rows: readonly JournalKey[]): Promise<Uint8Array[] | null>;
+
+  /**
+   * Replaces the bytes of rows by the ranges of objects in which they lie now, so that the database need not keep them.
+   * Keys, outcomes, counts and order stay as they are: a row offered again is still known, and the first outcome still wins.
+   * The objects pass from the session to the shard, whose commit releases them. `folded` also if the rows lie in these very
+   * ranges already (a repeat); `fenced` if the lease is gone. Rejects, and changes nothing, if a row is not there, has
+   * another length or is folded into another object.
+   */
+  foldJournal(lease: ShardLease, rows: readonly FoldedRow[]): Promise<'folded' | 'fenced'>;
 }
 
 export interface ShardLease {
@@ -46,6 +58,13 @@ export interface JournalIndexRow extends JournalKey {
   readonly outcomes: readonly Outcome[];
   /** Size of the row's bytes. */
   readonly length: number;
+  /** Where they lie if the row was folded; null while the database holds them. */
+  readonly blob: ObjectRange | null;
+}
+
+export interface FoldedRow extends JournalKey {
+  /** All bytes of the row. */
+  readonly blob: ObjectRange;
 }
 
 /** What a request ended as, with its finished result line (line break included). */

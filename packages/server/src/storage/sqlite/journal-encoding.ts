@@ -20,6 +20,9 @@ export interface EncodedJournalRow extends JournalKey {
 export interface EncodedIndexRow extends JournalKey {
   readonly outcomes: string;
   readonly length: number;
+  readonly name: string | null;
+  readonly offset: number | null;
+  readonly checksum: string | null;
 }
 
 type EncodedOutcome = [
@@ -53,9 +56,13 @@ export function encodeRow({ shardId, epoch, sequence, outcomes, bytes }: Journal
   return { shardId, epoch, sequence, outcomes: text, ...sums, blobs, bytes: new Uint8Array(bytes) };
 }
 
-export function decodeIndexRow({ epoch, sequence, outcomes, length }: EncodedIndexRow): JournalIndexRow {
-  const encoded = JSON.parse(outcomes) as EncodedOutcome[];
-  return { epoch, sequence, length, outcomes: encoded.map(decodeOutcome) };
+export function decodeIndexRow(row: EncodedIndexRow): JournalIndexRow {
+  const { epoch, sequence, length, name } = row;
+  const outcomes = (JSON.parse(row.outcomes) as EncodedOutcome[]).map(decodeOutcome);
+  const offset = row.offset ?? 0;
+  const checksum = row.checksum ?? '';
+  const blob = name === null ? null : ({ kind: 'object', name, offset, length, checksum } as const);
+  return { epoch, sequence, length, outcomes, blob };
 }
 
 function decodeOutcome(encoded: EncodedOutcome): Outcome {

@@ -52,6 +52,7 @@ const METHODS = Object.keys({
   appendJournal: 0,
   readJournalIndex: 0,
   readJournalBytes: 0,
+  foldJournal: 0,
   reserveBlobs: 0,
   releaseBlobs: 0,
   collectableBlobs: 0,

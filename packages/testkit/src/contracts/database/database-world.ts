@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { BatchRecord, NewBatch } from '@bora/server/storage/ports/batch-records';
-import type { BlobRef } from '@bora/server/storage/ports/blobs';
+import type { BlobRef, ObjectRange } from '@bora/server/storage/ports/blobs';
 import type { Database } from '@bora/server/storage/ports/database';
 import type { FileRecord, NewFile } from '@bora/server/storage/ports/file-records';
-import type { JournalRow, Outcome, ShardLease } from '@bora/server/storage/ports/journal';
+import type { FoldedRow, JournalRow, Outcome, ShardLease } from '@bora/server/storage/ports/journal';
 import type { NewShard, ResultFiles, Task } from '@bora/server/storage/ports/plan-and-finalise';
 import type {
   ClaimedShard,
@@ -67,7 +67,7 @@ export class DatabaseWorld implements AsyncDisposable {
   }
 
   /** A blob of the given length, as if the session had written it. */
-  async blob(length: number, session = this.session): Promise<BlobRef & { kind: 'object' }> {
+  async blob(length: number, session = this.session): Promise<ObjectRange> {
     const [name] = await this.database.reserveBlobs(session, 1);
     return { kind: 'object', name, offset: 0, length, checksum: '00000000' };
   }
@@ -137,6 +137,33 @@ export class DatabaseWorld implements AsyncDisposable {
   ): Promise<'accepted' | 'fenced'> {
     const [result] = await this.database.appendJournal(session, [journalRow(shard, sequence, outcomes)]);
     return result;
+  }
+
+  /** Folds what the database still holds of a shard's rows into one object, and answers what it folded. */
+  async fold(shard: ClaimedShard, session = this.session): Promise<FoldedRow[]> {
+    const lease = this.leaseOf(shard, session);
+    const index = (await this.database.readJournalIndex(lease)) ?? [];
+    const unfolded = index.filter(({ blob, length }) => blob === null && length > 0);
+    const rows = await this.foldedRows(unfolded, session);
+    assert.equal(await this.database.foldJournal(lease, rows), 'folded');
+    return rows;
+  }
+
+  /** The rows' places in one object that holds them back to back. */
+  async foldedRows(
+    rows: readonly { readonly epoch: number; readonly sequence: number; readonly length: number }[],
+    session = this.session,
+  ): Promise<FoldedRow[]> {
+    const whole = await this.blob(
+      rows.reduce((sum, { length }) => sum + length, 0),
+      session,
+    );
+    let offset = 0;
+    return rows.map(({ epoch, sequence, length }) => {
+      const blob = { ...whole, offset, length };
+      offset += length;
+      return { epoch, sequence, blob };
+    });
   }
 
   async commit(

@@ -74,11 +74,20 @@ export class InterleavedWork {
     if (this.#held.includes(repeated.lease)) assert.equal(answer, 'accepted');
   }
 
+  /** Twice, as after a lost answer. Whatever row is repeated afterwards must still be known. */
+  async fold(pick: number): Promise<void> {
+    const lease = at(this.#held, pick);
+    if (lease === undefined) return;
+    const rows = await this.#world.fold(lease.shard, lease.session);
+    const shardLease = this.#world.leaseOf(lease.shard, lease.session);
+    assert.equal(await this.#world.database.foldJournal(shardLease, rows), 'folded');
+  }
+
   async writeLate(pick: number): Promise<void> {
     const lease = at(this.#lost, pick);
     if (lease === undefined) return;
-    const row = journalRow(lease.shard, 1_000, [{ ordinal: lease.shard.firstOrdinal }]);
-    assert.deepEqual(await this.#world.database.appendJournal(lease.session, [row]), ['fenced']);
+    const late = journalRow(lease.shard, 1_000, [{ ordinal: lease.shard.firstOrdinal }]);
+    assert.deepEqual(await this.#world.database.appendJournal(lease.session, [late]), ['fenced']);
     const commit = {
       shardId: lease.shard.id,
       epoch: lease.shard.epoch,
@@ -86,6 +95,13 @@ export class InterleavedWork {
       errors: {},
     };
     assert.deepEqual(await this.#world.database.commitShards(lease.session, [commit]), ['fenced']);
+    const row = {
+      epoch: lease.shard.epoch,
+      sequence: 1_000,
+      blob: await this.#world.blob(4, this.#sessions[0]),
+    };
+    const shardLease = this.#world.leaseOf(lease.shard, lease.session);
+    assert.equal(await this.#world.database.foldJournal(shardLease, [row]), 'fenced');
   }
 
   /** Commits if all is answered or the batch stopped, twice as after a lost answer. */

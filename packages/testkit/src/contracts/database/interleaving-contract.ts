@@ -43,6 +43,7 @@ const anyStep = fc.oneof(
     work.journal(lease, succeeds),
   ),
   step(2, pick, (work, row) => work.repeatJournal(row)),
+  step(2, pick, (work, lease) => work.fold(lease)),
   step(2, pick, (work, lease) => work.writeLate(lease)),
   step(4, pick, (work, lease) => work.commit(lease)),
   step(2, fc.tuple(pick, fc.boolean()), (work, [lease, parks]) => work.release(lease, parks)),

@@ -41,9 +41,15 @@ export function registerJournalContract(open: OpenDatabase): void {
       await world.journal(again, 0, [{ ordinal: 1 }]);
       const lease = world.leaseOf(again);
       assert.deepEqual(await world.database.readJournalIndex(lease), [
-        { epoch: 1, sequence: 0, length: 8, outcomes: [outcome({ ordinal: 2 }), outcome({ ordinal: 0 })] },
-        { epoch: 1, sequence: 1, length: 4, outcomes: [failed, large] },
-        { epoch: 2, sequence: 0, length: 4, outcomes: [outcome({ ordinal: 1 })] },
+        {
+          epoch: 1,
+          sequence: 0,
+          length: 8,
+          outcomes: [outcome({ ordinal: 2 }), outcome({ ordinal: 0 })],
+          blob: null,
+        },
+        { epoch: 1, sequence: 1, length: 4, outcomes: [failed, large], blob: null },
+        { epoch: 2, sequence: 0, length: 4, outcomes: [outcome({ ordinal: 1 })], blob: null },
       ]);
       const bytes = await world.database.readJournalBytes(lease, [
         { epoch: 2, sequence: 0 },
