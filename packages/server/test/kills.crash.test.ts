@@ -7,6 +7,8 @@ import { runCrashScenario } from '@bora/testkit/crash/scenario';
 const HITS: Partial<Record<StopPoint, number>> = {
   'dispatch.answered': 60,
   'journal.in-transaction': 4,
+  'fold.after-blob': 3,
+  'fold.committed': 2,
   'commit.before-blobs': 3,
   'commit.after-blobs': 3,
 };
@@ -33,6 +35,17 @@ test('the harness notices a skipped fsync', async () => {
     defect: 'skip-file-sync',
   });
   assert.notDeepEqual(report.violations, []);
+});
+
+test('the harness notices a journal that is folded into an object before that is synced', async () => {
+  const report = await runCrashScenario({
+    kills: [{ point: 'fold.committed', hit: 1 }],
+    defect: 'skip-fold-sync',
+  });
+  assert.ok(
+    report.violations.some((violation) => violation.includes('outcomes')),
+    report.violations.join('\n'),
+  );
 });
 
 test('the harness notices counts that are committed before the journal', async () => {

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { blobChecksum } from '../files/blob-checksum.ts';
 import type { BlobNamePool } from '../files/blob-names.ts';
 import type { Log } from '../observe/log.ts';
 import type { ReachStopPoint } from '../observe/stop-points.ts';
@@ -59,8 +59,9 @@ export class JournalFolds {
       writer = await blobs.create(name);
       const folded = await this.#write(lease, rows, name, writer, signal);
       await reachStopPoint('fold.after-blob');
-      if (folded !== null && (await database.foldJournal(lease, folded)) === 'folded') return;
-      await this.#drop(name, writer);
+      const result = folded === null ? 'fenced' : await database.foldJournal(lease, folded);
+      if (result === 'fenced') await this.#drop(name, writer);
+      else await reachStopPoint('fold.committed');
     } catch (error) {
       // If the transaction happened after all, the name is the shard's by now and stays.
       await this.#drop(name, writer);
@@ -83,7 +84,7 @@ export class JournalFolds {
       const read = await this.#deps.database.readJournalBytes(lease, page);
       if (read === null) return null;
       for (const [place, { epoch, sequence, length }] of page.entries()) {
-        const checksum = crc32(read[place]).toString(16).padStart(8, '0');
+        const checksum = blobChecksum(read[place]);
         folded.push({ epoch, sequence, blob: { kind: 'object', name, offset, length, checksum } });
         offset += length;
       }

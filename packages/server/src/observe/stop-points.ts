@@ -19,6 +19,8 @@ export const STOP_POINTS = [
   'journal.in-transaction',
   /** Fold of a journal: the blob is durable, the rows still hold their bytes. */
   'fold.after-blob',
+  /** Fold of a journal: its rows name the blob, the shard is still open. */
+  'fold.committed',
   /** Commit of a shard: its journal is read, its result blobs are not written. */
   'commit.before-blobs',
   /** Commit of a shard: its result blobs are durable, the transaction has not begun. */

@@ -2,9 +2,9 @@ import { createInterface } from 'node:readline';
 import { Bora } from '@bora/server';
 import { createLog } from '@bora/server/observe/log';
 import { systemClock } from '@bora/server/observe/clock';
-import { skipFileSync } from '../defects.ts';
+import { skipFileSync, skipLaterFileSyncs } from '../defects.ts';
 import { openVolatileDisk } from '../volatile-disk.ts';
-import { CHILD_MAX_UNJOURNALED, CHILD_WINDOW, type CrashPlan } from './crash-plan.ts';
+import { CHILD_FOLD_BYTES, CHILD_MAX_UNJOURNALED, CHILD_WINDOW, type CrashPlan } from './crash-plan.ts';
 
 /**
  * A real Bora in a process that dies where its plan says. Its blobs lie on a disk that keeps unsynced bytes and names in
@@ -27,10 +27,16 @@ const bora = await Bora.fromEnv(
   {
     log: createLog('silent'),
     clock: { ...systemClock, now: () => Date.now() + aheadMs },
-    dispatch: { maxUnjournaled: CHILD_MAX_UNJOURNALED, stopGraceMs: 50 },
+    dispatch: {
+      maxUnjournaled: CHILD_MAX_UNJOURNALED,
+      foldBytes: CHILD_FOLD_BYTES,
+      stopGraceMs: 50,
+    },
     disk: async (disk) => {
       const volatile = await openVolatileDisk(disk);
-      return plan.defect === 'skip-file-sync' ? skipFileSync(volatile) : volatile;
+      if (plan.defect === 'skip-file-sync') return skipFileSync(volatile);
+      // The first object is the upload; the scenario's results are small enough for the database, so the rest are folds.
+      return plan.defect === 'skip-fold-sync' ? skipLaterFileSyncs(volatile) : volatile;
     },
     sqlite: {
       ...(inTransaction && plan.kill !== null ? { killInJournalTransaction: plan.kill.hit } : {}),

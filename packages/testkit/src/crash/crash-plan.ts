@@ -1,7 +1,7 @@
 import type { StopPoint } from '@bora/server/observe/stop-points';
 
 /** Defects that can be planted in a crashing Bora, to show that the harness would notice. */
-export type PlantedDefect = 'skip-file-sync' | 'count-before-journal';
+export type PlantedDefect = 'skip-file-sync' | 'skip-fold-sync' | 'count-before-journal';
 
 /** Death by SIGKILL: at the n-th time (from 1) that a process reaches this point. */
 export interface Kill {
@@ -23,3 +23,5 @@ export interface CrashPlan {
 /** In flight, as the guarantee bounds it: the window plus the answers that may wait for the journal. */
 export const CHILD_WINDOW = 24;
 export const CHILD_MAX_UNJOURNALED = 32;
+/** Small, so that shards of the scenario are folded while they are open: some of them, and not all of their rows. */
+export const CHILD_FOLD_BYTES = 2_000;

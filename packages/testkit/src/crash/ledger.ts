@@ -1,3 +1,4 @@
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 
@@ -5,7 +6,7 @@ import SqliteDatabase from 'better-sqlite3';
 export interface LedgerEntry {
   readonly batchId: string;
   readonly state: string;
-  /** Ordinals whose outcome is durable: journaled in open shards, or in committed ones. */
+  /** Ordinals whose outcome is durable with its bytes: journaled in open shards, or in committed ones. */
   readonly settled: ReadonlySet<number>;
   /** Counts as progress would show them. */
   readonly counted: number;
@@ -34,6 +35,7 @@ interface ShardRow {
  */
 export function readLedger(dataFolder: string): LedgerEntry[] {
   using db = new ClosingDatabase(join(dataFolder, 'bora.sqlite'));
+  const sizes = objectSizes(join(dataFolder, 'blobs'));
   const batches = db.all<BatchRow>(
     `SELECT id, state, succeeded + failed + coalesce((SELECT sum(succeeded + failed) FROM shard
        WHERE batch_id = batch.id AND state <> 'done'), 0) AS counted,
@@ -48,9 +50,8 @@ export function readLedger(dataFolder: string): LedgerEntry[] {
       if (shard.state === 'done') {
         for (let place = 0; place < shard.lines; place++) settled.add(shard.first + place);
       }
-      for (const { outcomes } of db.all<{ outcomes: string }>(
-        `SELECT outcomes FROM journal WHERE shard_id = ${shard.id}`,
-      )) {
+      for (const { outcomes, name, end } of journalOf(db, shard.id)) {
+        if (name !== null && (sizes.get(name) ?? 0) < end) continue;
         for (const [ordinal] of JSON.parse(outcomes) as [number][]) settled.add(ordinal);
       }
     }
@@ -64,6 +65,25 @@ function shardsOf(db: ClosingDatabase, batchId: string): ShardRow[] {
        coalesce((SELECT sum(lines) FROM shard_part WHERE shard_id = shard.id), 0) AS lines
      FROM shard WHERE batch_id = '${batchId}'`,
   );
+}
+
+interface JournalRow {
+  readonly outcomes: string;
+  /** The object that a folded row lies in, and where it ends there; null and 0 for others. */
+  readonly name: string | null;
+  readonly end: number;
+}
+
+function journalOf(db: ClosingDatabase, shardId: number): JournalRow[] {
+  return db.all<JournalRow>(
+    `SELECT outcomes, blob_name AS name, coalesce(blob_offset + blob_length, 0) AS end
+     FROM journal WHERE shard_id = ${shardId}`,
+  );
+}
+
+function objectSizes(folder: string): Map<string, number> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+  return new Map(files.map((file) => [file.name, statSync(join(file.parentPath, file.name)).size]));
 }
 
 class ClosingDatabase implements Disposable {
