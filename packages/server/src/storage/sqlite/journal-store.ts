@@ -53,7 +53,7 @@ export function journalStore(context: StoreContext): JournalStore {
     foldJournal({ shardId, epoch, session }, rows) {
       const leased = run(
         context,
-        'UPDATE shard SET has_journal = 1 WHERE id = ? AND epoch = ? AND session = ?',
+        'UPDATE shard SET epoch = epoch WHERE id = ? AND epoch = ? AND session = ?',
         shardId,
         epoch,
         session,
