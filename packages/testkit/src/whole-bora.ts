@@ -24,6 +24,8 @@ export interface WholeBora extends AsyncDisposable {
   /** Its one upstream, unless `upstreams` named others. */
   readonly simulator: Simulator;
   readonly client: BoraClient;
+  /** Another client, with a key. */
+  clientWith(apiKey: string): BoraClient;
   readonly dataFolder: string;
 }
 
@@ -50,6 +52,7 @@ export async function startWholeBora(options: WholeBoraOptions = {}): Promise<Wh
     bora,
     simulator,
     client: new BoraClient({ baseUrl: bora.url }),
+    clientWith: (apiKey) => new BoraClient({ baseUrl: bora.url, apiKey }),
     dataFolder,
     [Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
   };
