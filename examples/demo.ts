@@ -5,7 +5,8 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { BoraClient } from '@bora/client';
-import type { BatchJob, ServedEndpoint } from '@bora/protocol/mistral-jobs';
+import type { BatchEndpoint } from '@bora/protocol/batch-endpoints';
+import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import { readConfig } from '@bora/server/config/config';
 import { startSimulator } from '@bora/simulator/simulator';
 import { CliError } from '../packages/cli/src/cli-error.ts';
@@ -80,7 +81,7 @@ async function manyRequests(path: string, count: number): Promise<string> {
 async function runBatch(
   client: BoraClient,
   path: string,
-  endpoint: ServedEndpoint,
+  endpoint: BatchEndpoint,
   model: string,
   signal: AbortSignal,
 ): Promise<BatchJob> {

@@ -1,6 +1,6 @@
-import { BATCH_ENDPOINTS, SERVED_ENDPOINTS } from '@bora/protocol/mistral-jobs';
+import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
+import type { BatchEndpoint } from '@bora/protocol/batch-endpoints';
 import { InvalidArgumentError, Option } from 'commander';
-import type { BatchEndpoint } from '@bora/protocol/mistral-jobs';
 
 export interface JobFlags {
   readonly endpoint: BatchEndpoint;
@@ -9,7 +9,7 @@ export interface JobFlags {
 }
 
 export function endpointOption(): Option {
-  return new Option('--endpoint <path>', `what every line asks for, one of: ${SERVED_ENDPOINTS.join(', ')}`)
+  return new Option('--endpoint <path>', `what every line asks for, one of: ${BATCH_ENDPOINTS.join(', ')}`)
     .argParser(readEndpoint)
     .makeOptionMandatory();
 }
@@ -26,7 +26,7 @@ export function timeoutOption(defaultHours: number): Option {
 
 function readEndpoint(text: string): BatchEndpoint {
   const endpoint = BATCH_ENDPOINTS.find((known) => known === text);
-  if (endpoint === undefined) throw new InvalidArgumentError(`Known are ${SERVED_ENDPOINTS.join(' and ')}.`);
+  if (endpoint === undefined) throw new InvalidArgumentError(`Known are ${BATCH_ENDPOINTS.join(', ')}.`);
   return endpoint;
 }
 

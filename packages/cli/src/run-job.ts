@@ -1,5 +1,6 @@
 import type { BoraClient } from '@bora/client';
-import type { BatchJob, BatchEndpoint } from '@bora/protocol/mistral-jobs';
+import type { BatchEndpoint } from '@bora/protocol/batch-endpoints';
+import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import type { RunState } from './run-state.ts';
 
 /** The key under which a run's job carries the run's id. */

@@ -1,30 +1,9 @@
 import { z } from 'zod';
+import { BATCH_ENDPOINTS } from './batch-endpoints.ts';
 import { boraJobExtension } from './bora-extensions.ts';
 import { fileId } from './mistral-files.ts';
 import { inputLine, resultLine } from './mistral-lines.ts';
 import { pageNumber, pageSize, queryBoolean, queryList, queryValue } from './query-values.ts';
-
-/** Endpoints a job may name (spec). */
-export const BATCH_ENDPOINTS = [
-  '/v1/chat/completions',
-  '/v1/fim/completions',
-  '/v1/embeddings',
-  '/v1/moderations',
-  '/v1/chat/moderations',
-  '/v1/classifications',
-  '/v1/chat/classifications',
-  '/v1/ocr',
-  '/v1/conversations',
-  '/v1/audio/transcriptions',
-] as const;
-export type BatchEndpoint = (typeof BATCH_ENDPOINTS)[number];
-
-/** Endpoints that Bora runs today; a job for another one is refused with this list. */
-export const SERVED_ENDPOINTS = [
-  '/v1/chat/completions',
-  '/v1/embeddings',
-] as const satisfies readonly BatchEndpoint[];
-export type ServedEndpoint = (typeof SERVED_ENDPOINTS)[number];
 
 /** No other value may appear: SDKs of 1.x reject the whole answer (measured). */
 export const JOB_STATUSES = [

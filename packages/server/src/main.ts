@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { SERVED_ENDPOINTS } from '@bora/protocol/mistral-jobs';
+import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
 import type { FastifyInstance } from 'fastify';
 import { Authenticator } from './access/authenticate.ts';
 import { checkBinding } from './access/loopback.ts';
@@ -168,7 +168,7 @@ async function open(
     overrides.upstreams ??
       new UpstreamRegistry({
         upstreams: config.upstreams,
-        endpoints: SERVED_ENDPOINTS,
+        endpoints: BATCH_ENDPOINTS,
         maxAnswerBytes: config.maxAnswerBytes,
         clock,
         random,

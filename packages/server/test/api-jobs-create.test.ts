@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { REQUIRED_MEMBERS } from '@bora/protocol/batch-endpoints';
 import type { FileList } from '@bora/protocol/mistral-files';
+import type { ErrorBody } from '@bora/protocol/mistral-errors';
 import { batchJob } from '@bora/protocol/mistral-jobs';
 import type { BatchJob, BatchJobList } from '@bora/protocol/mistral-jobs';
 import { readFileRange } from '../src/files/content.ts';
@@ -130,12 +132,17 @@ for (const [what, body, status, wanted] of [
     422,
     /"loc":\["body","endpoint"\],"msg":"Field required","type":"missing"/,
   ],
-  ['an endpoint outside the ten', { endpoint: '/v1/responses', requests: REQUESTS }, 422, /"type":"enum"/],
   [
-    'an endpoint that is not run',
-    { endpoint: '/v1/ocr', model: 'm', requests: REQUESTS },
+    'an endpoint outside the ten',
+    { endpoint: '/v1/responses', requests: REQUESTS },
     422,
-    /does not run jobs for \/v1\/ocr\. It runs them for \/v1\/chat\/completions and \/v1\/embeddings/,
+    /Input should be '\/v1\/chat\/completions', .* or '\/v1\/audio\/transcriptions'","type":"enum"/,
+  ],
+  [
+    'an agent',
+    { endpoint: '/v1/conversations', agent_id: 'ag:1', requests: [{ body: { inputs: 'Hello' } }] },
+    422,
+    /the agent \\"ag:1\\".*agent_not_served/,
   ],
   ['neither files nor requests', { endpoint: CHAT, model: 'm' }, 422, /neither `input_files` nor `requests`/],
   ['no files in the list', { endpoint: CHAT, model: 'm', input_files: [] }, 422, /"too_short"/],
@@ -211,6 +218,23 @@ for (const [what, body, status, wanted] of [
     assert.equal(answer.status, status, JSON.stringify(answer.body));
     assert.match(JSON.stringify(answer.body), wanted);
     assert.equal(await countFiles(), files);
+  });
+}
+
+for (const [endpoint, names] of Object.entries(REQUIRED_MEMBERS)) {
+  test(`${endpoint} needs ${names.join(' or ')} in each line`, async () => {
+    const has = names.map((name) => ({ body: { [name]: [] } }));
+    const taken = await create({ endpoint, model: 'm', requests: has });
+    assert.equal(taken.status, 200, JSON.stringify(taken.body));
+    const lacking = { body: { [names[0]]: null, other: 1 } };
+    const file = await uploadLines(server, [...has, lacking]);
+    const refused = await create<ErrorBody>({ endpoint, model: 'm', input_files: [file] });
+    assert.equal(refused.status, 422);
+    const needed = names.map((name) => `"${name}"`).join(' or ');
+    const { detail } = refused.body as unknown as { detail: string };
+    for (const told of [`needs ${needed}`, `file ${file}`, `first on line ${names.length + 1}`]) {
+      assert.ok(detail.includes(told), detail);
+    }
   });
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { REQUIRED_MEMBERS as ENDPOINT_MEMBERS } from '@bora/protocol/batch-endpoints';
 import * as fc from 'fast-check';
-import { decodeCuts, LineIndexer, REQUIRED_MEMBERS } from '../src/files/line-index.ts';
+import { decodeCuts, LineIndexer, memberCountOf, REQUIRED_MEMBERS } from '../src/files/line-index.ts';
 import type { LineIndex } from '../src/files/line-index.ts';
 import { chunkings, membersNamed, objectOf, singleBytes } from './byte-arbitraries.ts';
 
@@ -15,8 +16,8 @@ const oneLine = (text: string): string => text.replace(/[\r\n]/g, ' ');
 
 const goodLine = objectOf(
   membersNamed(
-    ['model', 'stream', 'messages', 'input', 'file_id'],
-    fc.constantFrom('"m"', '"n"', 'true', 'false', '[]'),
+    ['model', 'stream', 'messages', 'input', 'file_url', 'file_id'],
+    fc.constantFrom('"m"', '"n"', 'true', 'false', '[]', 'null'),
   ),
 ).map((body) => oneLine(`{"custom_id":null,"body":${body}}`));
 const line = fc.oneof(
@@ -88,8 +89,10 @@ test('the summary is what a naive reading of the whole file counts', () => {
         .map((text, at) => ({ line: at + 1, text, body: bodyOf(text) }))
         .filter(({ text }) => !isBlank(text));
       const good = numbered.filter(({ body }) => body !== null);
-      const without = (name: string): number[] =>
-        good.filter(({ body }) => !Object.hasOwn(body!, name)).map((each) => each.line);
+      const without = (names: readonly string[]): number[] =>
+        good
+          .filter(({ body }) => names.every((name) => (body![name] ?? null) === null))
+          .map((each) => each.line);
       const withoutModel = good.filter(({ body }) => typeof body!['model'] !== 'string');
       const models = Map.groupBy(
         good.flatMap(({ body }) => (typeof body!['model'] === 'string' ? [body!['model']] : [])),
@@ -103,10 +106,10 @@ test('the summary is what a naive reading of the whole file counts', () => {
         summary.firstBadLines.map((each) => each.line),
         numbered.filter(({ body }) => body === null).map((each) => each.line),
       );
-      for (const name of REQUIRED_MEMBERS) {
-        assert.deepEqual(summary.members[name], {
-          count: good.length - without(name).length,
-          firstWithout: without(name)[0] ?? null,
+      for (const names of REQUIRED_MEMBERS) {
+        assert.deepEqual(memberCountOf(summary, names), {
+          count: good.length - without(names).length,
+          firstWithout: without(names)[0] ?? null,
         });
       }
       assert.deepEqual(
@@ -121,6 +124,16 @@ test('the summary is what a naive reading of the whole file counts', () => {
       );
     }),
   );
+});
+
+test('what any batch endpoint requires is indexed; an index from before it was says nothing', () => {
+  const { summary } = index([
+    Buffer.from('{"body":{"file_url":"x"}}\n{"body":{"file_url":null,"file_id":"y"}}\n'),
+  ]);
+  for (const names of Object.values(ENDPOINT_MEMBERS)) assert.ok(memberCountOf(summary, names), names.join());
+  assert.equal(memberCountOf(summary, ['file_url', 'file_id'])!.count, 2);
+  const older = { ...summary, members: { input: summary.members['input'] } };
+  assert.equal(memberCountOf(older, ['file_url', 'file_id']), null);
 });
 
 test('chunks make no difference, down to single bytes', () => {

@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   invalid_json: 422,
   bad_batch_file: 422,
   endpoint_not_served: 422,
+  agent_not_served: 422,
   inputs_ambiguous: 422,
   wrong_purpose: 422,
   empty_input: 422,

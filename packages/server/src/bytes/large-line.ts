@@ -46,7 +46,9 @@ function readBody(body: Uint8Array, names: readonly string[]): ParsedLine {
     if (isKey(body, member, 'model')) bodyModel = isString ? (parse(value) as string) : null;
     else if (isKey(body, member, 'stream')) streams = body[member.valueStart] === 0x74;
     const name = names.find((each) => isKey(body, member, each));
-    if (name !== undefined) members.add(name);
+    if (name === undefined) continue;
+    if (kindAt(body, member.valueStart) === 'null') members.delete(name);
+    else members.add(name);
   }
   return { kind: 'parsed', bodyModel, streams, members: names.filter((name) => members.has(name)) };
 }

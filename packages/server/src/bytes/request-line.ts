@@ -21,7 +21,7 @@ export interface ParsedLine {
   readonly bodyModel: string | null;
   /** The body says `"stream": true`. */
   readonly streams: boolean;
-  /** Which of the members asked for the body has. */
+  /** Which of the members asked for the body has, with another value than null. */
   readonly members: readonly string[];
 }
 
@@ -82,7 +82,9 @@ export function parseRequestLine(line: Uint8Array, names: readonly string[]): Pa
     kind: 'parsed',
     bodyModel: typeof model === 'string' ? model : null,
     streams: stream === true,
-    members: names.filter((name) => Object.hasOwn(body as object, name)),
+    members: names.filter(
+      (name) => Object.hasOwn(body as object, name) && (body as Record<string, unknown>)[name] !== null,
+    ),
   };
 }
 

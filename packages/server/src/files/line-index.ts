@@ -22,16 +22,31 @@ export interface LineIndex {
   readonly firstFault: BadLine['fault'] | null;
 }
 
-/** Members of `body` that one endpoint or another requires (OpenAPI of Mistral's API, the requests of its batch endpoints). */
-export const REQUIRED_MEMBERS = [
-  'messages',
-  'prompt',
-  'input',
-  'document',
-  'inputs',
-  'file_url',
-  'file_id',
-] as const;
+/** What one endpoint or another requires of `body` (OpenAPI of Mistral's API): one member, or any one of several. */
+export const REQUIRED_MEMBERS: readonly (readonly string[])[] = [
+  ['messages'],
+  ['prompt'],
+  ['input'],
+  ['document'],
+  ['inputs'],
+  ['file_url', 'file_id'],
+];
+const MEMBER_NAMES = REQUIRED_MEMBERS.flat();
+
+/**
+ * How many bodies have one of `names`, which must stand in `REQUIRED_MEMBERS`, and the first line without. Null if the index was
+ * written before they did: nothing is known then, and nothing may be refused for it.
+ */
+export function memberCountOf(
+  { members }: LineIndexSummary,
+  names: readonly string[],
+): LineIndexSummary['members'][string] | null {
+  return members[keyOf(names)] ?? null;
+}
+
+function keyOf(names: readonly string[]): string {
+  return names.join('|');
+}
 
 const GROUP_REQUESTS = 16;
 const GROUP_BYTES = 1024 * 1024;
@@ -74,9 +89,7 @@ export class LineIndexer {
     this.#cuts.add(line);
     if (line.isBlank) return;
     const request =
-      line.content === null
-        ? tooLongLine(this.#maxLineBytes)
-        : parseRequestLine(line.content, REQUIRED_MEMBERS);
+      line.content === null ? tooLongLine(this.#maxLineBytes) : parseRequestLine(line.content, MEMBER_NAMES);
     this.#summary.add(line.number, request);
   }
 }
@@ -87,8 +100,8 @@ class SummaryBuilder {
   #requests = 0;
   #badLines = 0;
   readonly #firstBadLines: { line: number; message: string }[] = [];
-  readonly #members = REQUIRED_MEMBERS.map((name) => ({
-    name,
+  readonly #members = REQUIRED_MEMBERS.map((names) => ({
+    names,
     count: 0,
     firstWithout: null as number | null,
   }));
@@ -106,7 +119,7 @@ class SummaryBuilder {
       return;
     }
     for (const member of this.#members) {
-      if (request.members.includes(member.name)) member.count += 1;
+      if (member.names.some((name) => request.members.includes(name))) member.count += 1;
       else member.firstWithout ??= line;
     }
     if (request.bodyModel === null) {
@@ -131,7 +144,7 @@ class SummaryBuilder {
       badLines: this.#badLines,
       firstBadLines: this.#firstBadLines,
       members: Object.fromEntries(
-        this.#members.map(({ name, count, firstWithout }) => [name, { count, firstWithout }]),
+        this.#members.map(({ names, count, firstWithout }) => [keyOf(names), { count, firstWithout }]),
       ),
       models: this.#models && Object.fromEntries(this.#models),
       withoutModel: this.#withoutModel,

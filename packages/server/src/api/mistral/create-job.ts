@@ -87,7 +87,7 @@ async function createBatch(
     dialect: 'mistral',
     endpoint: members.endpoint,
     model: members.model,
-    agentId: members.agentId,
+    agentId: null,
     metadata: members.metadata,
     timeoutMs: members.timeoutHours * HOUR_MS,
     inputFileIds: inputs.map((input) => input.id),

@@ -1,21 +1,20 @@
+import type { BatchEndpoint } from '@bora/protocol/batch-endpoints';
 import {
   createBatchJobMembers,
   DEFAULT_TIMEOUT_HOURS,
   hoursOfCompletionWindow,
-  SERVED_ENDPOINTS,
   timeoutHours,
 } from '@bora/protocol/mistral-jobs';
-import type { CreateBatchJobMembers, ServedEndpoint } from '@bora/protocol/mistral-jobs';
+import type { CreateBatchJobMembers } from '@bora/protocol/mistral-jobs';
 import { ApiError } from '../errors.ts';
 import { validate } from '../validation.ts';
 
 /** What a create call says besides its inline requests, in one spelling. */
 export interface CreateMembers {
-  readonly endpoint: ServedEndpoint;
+  readonly endpoint: BatchEndpoint;
   /** Null for inline requests. */
   readonly inputFileIds: readonly string[] | null;
   readonly model: string | null;
-  readonly agentId: string | null;
   readonly metadata: Readonly<Record<string, string>> | null;
   readonly timeoutHours: number;
 }
@@ -29,11 +28,11 @@ export function readCreateMembers(members: unknown, requests: number | null): Cr
   const given = validate(createBatchJobMembers, members, 'body');
   const inputFileIds = given.input_files ?? (given.input_file_id == null ? null : [given.input_file_id]);
   checkInputs(inputFileIds, requests);
+  if (given.agent_id != null) throw agentNotServed(given.agent_id);
   return {
-    endpoint: servedEndpoint(given.endpoint),
+    endpoint: given.endpoint,
     inputFileIds,
     model: given.model ?? null,
-    agentId: given.agent_id ?? null,
     metadata: given.metadata ?? null,
     timeoutHours: hours(given),
   };
@@ -63,11 +62,11 @@ function hours(given: CreateBatchJobMembers): number {
   return validate(timeoutHours, window, 'body');
 }
 
-function servedEndpoint(endpoint: CreateBatchJobMembers['endpoint']): ServedEndpoint {
-  const served = SERVED_ENDPOINTS.find((known) => known === endpoint);
-  if (served !== undefined) return served;
-  throw new ApiError(
-    'endpoint_not_served',
-    `Bora does not run jobs for ${endpoint}. It runs them for ${SERVED_ENDPOINTS.join(' and ')}.`,
+/** Mistral's agents are kept by Mistral's own service, and a request is sent to whoever serves its model: an agent names none. */
+function agentNotServed(agentId: string): ApiError {
+  return new ApiError(
+    'agent_not_served',
+    `The job is for the agent ${JSON.stringify(agentId)}, but agents live on Mistral's service, and Bora sends requests to models. ` +
+      "Name a `model`, and put the agent's instructions and tools into each request.",
   );
 }

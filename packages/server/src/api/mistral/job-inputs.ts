@@ -1,4 +1,6 @@
-import type { ServedEndpoint } from '@bora/protocol/mistral-jobs';
+import { REQUIRED_MEMBERS } from '@bora/protocol/batch-endpoints';
+import type { BatchEndpoint } from '@bora/protocol/batch-endpoints';
+import { memberCountOf } from '../../files/line-index.ts';
 import { routeOf } from '../../storage/ports/batch-records.ts';
 import type { FileFacts, LineIndexSummary } from '../../storage/ports/file-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
@@ -13,14 +15,8 @@ export interface JobWork {
   readonly routes: readonly string[] | null;
 }
 
-/** The member of `body` without which the endpoint cannot answer (OpenAPI of Mistral's API). */
-const REQUIRED_MEMBER: Readonly<Record<ServedEndpoint, string>> = {
-  '/v1/chat/completions': 'messages',
-  '/v1/embeddings': 'input',
-};
-
 interface Job {
-  readonly endpoint: ServedEndpoint;
+  readonly endpoint: BatchEndpoint;
   readonly model: string | null;
 }
 
@@ -63,14 +59,15 @@ function checkPurpose(input: JobInput): void {
 }
 
 function checkLines({ endpoint, model }: Job, input: JobInput, index: LineIndexSummary): void {
-  const member = REQUIRED_MEMBER[endpoint];
-  const found = index.members[member] ?? { count: 0, firstWithout: null };
-  const without = index.requests - index.badLines - found.count;
+  const names = REQUIRED_MEMBERS[endpoint];
+  const found = memberCountOf(index, names);
+  const without = found === null ? 0 : index.requests - index.badLines - found.count;
   if (without > 0) {
+    const member = names.map((name) => JSON.stringify(name)).join(' or ');
     throw new ApiError(
       'missing_member',
-      `${endpoint} needs "${member}" in each request's body, but ${without} of ${index.requests} in ${describe(input)} ` +
-        `lack it, first on line ${found.firstWithout ?? 1}. Are the requests meant for another endpoint?`,
+      `${endpoint} needs ${member} in each request's body, but ${without} of ${index.requests} in ${describe(input)} ` +
+        `lack it, first on line ${found?.firstWithout ?? 1}. Are the requests meant for another endpoint?`,
     );
   }
   if (model === null && index.withoutModel > 0) {

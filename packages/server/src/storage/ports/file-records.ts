@@ -76,7 +76,10 @@ export interface LineIndexSummary {
   readonly badLines: number;
   /** The first 100 of them. `line` is physical and 1-based. */
   readonly firstBadLines: readonly { readonly line: number; readonly message: string }[];
-  /** For each member that some endpoint requires in `body`: how many bodies have it and the first line without. */
+  /**
+   * For what some endpoint requires in `body` (`messages`, or one of `file_url|file_id`): how many bodies have it and the first line
+   * without. An index of an older Bora may lack some.
+   */
   readonly members: Readonly<
     Record<string, { readonly count: number; readonly firstWithout: number | null }>
   >;
