@@ -182,7 +182,7 @@ async function open(
     clock,
     log: logOf(log, 'worker'),
     reachStopPoint,
-    settings: { ...DEFAULT_DISPATCH_SETTINGS, ...overrides.dispatch },
+    settings: { ...DEFAULT_DISPATCH_SETTINGS, maxLineBytes: config.maxLineBytes, ...overrides.dispatch },
   });
   const collector = new Collector({ database, blobs, clock, log: logOf(log, 'files') });
   const api = createApi({

@@ -99,6 +99,18 @@ test('the limit is on the content: line break and byte order mark do not count',
   }
 });
 
+test('a line of nothing but whitespace is blank, however long and whatever the limit', () => {
+  const text = `${' '.repeat(9)}\n${' '.repeat(9)}x\n \t \t \t \r\n${' '.repeat(9)}`;
+  for (const maxLineBytes of [4, 100]) {
+    for (const chunks of [[Buffer.from(text)], singleBytes(Buffer.from(text))]) {
+      assert.deepEqual(
+        split(chunks, { maxLineBytes }).map(({ isBlank }) => isBlank),
+        [true, false, true, true],
+      );
+    }
+  }
+});
+
 test('a line of exactly 16 MiB is kept, one byte more is reported without being held', () => {
   const block = Buffer.alloc(64 * 1024, 'x');
   const blocks = Array.from({ length: MAX_LINE_BYTES / block.length }, () => block);

@@ -62,6 +62,20 @@ test('a job that was stopped in the middle goes on after the next start', async 
   assert.deepEqual([ended.status, ended.succeeded_requests], ['SUCCESS', 100]);
 });
 
+test('a line longer than the default limit is sent if the setting allows it', async () => {
+  await using whole = await startWholeBora({ env: { BORA_MAX_LINE_BYTES: '20MiB' } });
+  const content = 'x'.repeat(17 * 1024 * 1024);
+  const line = JSON.stringify({ custom_id: 'long', body: { messages: [{ role: 'user', content }] } });
+  const file = await whole.client.files.upload(new Blob([line, '\n']), { filename: 'long.jsonl' });
+  const job = await whole.client.jobs.create({
+    input_files: [file.id],
+    endpoint: CHAT,
+    model: 'simulated-chat',
+  });
+  const ended = await whole.client.jobs.waitUntilComplete(job.id, { intervalMs: 20 });
+  assert.deepEqual([ended.status, ended.succeeded_requests], ['SUCCESS', 1]);
+});
+
 test('beyond loopback Bora starts only once a key exists', async () => {
   await using folder = await makeTemporaryFolder();
   const env = { BORA_HOST: '0.0.0.0', BORA_PORT: '0', BORA_DATA: folder.path };

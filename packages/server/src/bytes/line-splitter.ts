@@ -14,7 +14,10 @@ export interface Line {
   readonly start: number;
   /** Offset behind its line break: the next line's `start`. */
   readonly end: number;
-  /** Nothing but JSON whitespace: counts as a physical line and is no request. */
+  /**
+   * Nothing but JSON whitespace: counts as a physical line and is no request. It does not depend on the limit, so that a file has as
+   * many requests when it is sent as when it was counted, whatever the limit was then.
+   */
   readonly isBlank: boolean;
 }
 
@@ -41,8 +44,9 @@ export class LineSplitter {
   #start: number;
   #held: Uint8Array[] = [];
   #heldBytes = 0;
-  /** Bytes of the current line that were seen, held or not. */
+  /** Bytes of the current line that were seen, held or not, and whether all of them were whitespace. */
   #seenBytes = 0;
+  #seenBlank = true;
 
   constructor(from: SplitFrom = {}) {
     this.#start = from.start ?? 0;
@@ -69,6 +73,7 @@ export class LineSplitter {
 
   #hold(rest: Uint8Array): void {
     this.#seenBytes += rest.length;
+    this.#seenBlank &&= isBlank(rest);
     if (this.#isTooLong(this.#seenBytes)) {
       this.#held = [];
       this.#heldBytes = 0;
@@ -90,11 +95,13 @@ export class LineSplitter {
       content = withoutMarks(whole, start === 0);
       if (content.length > this.#maxLineBytes) content = null;
     }
-    const line = { content, number: this.#number, start, end, isBlank: content !== null && isBlank(content) };
+    const blank = content === null ? this.#seenBlank && isBlank(rest) : isBlank(content);
+    const line = { content, number: this.#number, start, end, isBlank: blank };
 
     this.#number += 1;
     this.#start = end;
     this.#seenBytes = 0;
+    this.#seenBlank = true;
     if (this.#heldBytes > 0) {
       this.#held = [];
       this.#heldBytes = 0;

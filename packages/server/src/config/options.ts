@@ -131,7 +131,7 @@ export const OPTIONS = {
     type: 'number',
     default: 16 * MIB,
     min: 1024,
-    max: 16 * MIB,
+    max: 256 * MIB,
     unit: 'bytes',
     description: 'Longest line of a batch file, and longest inline request. A line is held in memory whole.',
   },

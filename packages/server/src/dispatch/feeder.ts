@@ -171,7 +171,7 @@ export class Feeder {
   }
 
   async #open(work: ClaimedShard): Promise<void> {
-    const { database, blobs, session, leases, shards, log, ended } = this.#options;
+    const { database, blobs, session, leases, shards, log, settings, ended } = this.#options;
     let journal: JournalIndexRow[] | null;
     try {
       journal = await this.#journalOf(work);
@@ -188,7 +188,7 @@ export class Feeder {
     }
     const end = work.start + work.length;
     const pages = readFileRange({ database, blobs }, work.fileId, work.start, end, ended);
-    const shard = new OpenShard(work, session, journal, pages);
+    const shard = new OpenShard(work, session, journal, pages, settings.maxLineBytes);
     shards.add(shard);
     if (this.#stoppedBatches.has(work.batch.id)) shards.stop(shard);
     else shards.advance(shard);

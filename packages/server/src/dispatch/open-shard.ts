@@ -57,6 +57,7 @@ export class OpenShard {
     session: string,
     journal: readonly JournalIndexRow[],
     pages: AsyncIterable<Uint8Array>,
+    maxLineBytes: number,
   ) {
     this.work = work;
     this.lease = { shardId: work.id, epoch: work.epoch, session };
@@ -66,7 +67,7 @@ export class OpenShard {
     this.unfoldedBytes = journal.reduce((sum, { blob, length }) => sum + (blob === null ? length : 0), 0);
     this.#missing = work.count - this.#alreadyJournaled.size;
     this.#nextOrdinal = work.firstOrdinal;
-    this.#splitter = new LineSplitter({ start: work.start, number: work.firstLine });
+    this.#splitter = new LineSplitter({ start: work.start, number: work.firstLine, maxLineBytes });
     this.#pages = pages[Symbol.asyncIterator]();
   }
 

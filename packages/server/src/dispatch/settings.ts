@@ -1,3 +1,4 @@
+import { MAX_LINE_BYTES } from '../bytes/line-splitter.ts';
 import { INLINE_BLOB_BYTES } from '../storage/ports/blobs.ts';
 
 /** What can be tuned about a worker. Each default carries its reason. */
@@ -8,6 +9,8 @@ export interface DispatchSettings {
   readonly maxUnjournaled: number;
   /** Bytes of answers that may wait for the journal; reaching it stops sending too. */
   readonly answerBudgetBytes: number;
+  /** The longest line that is read; see `BORA_MAX_LINE_BYTES`. */
+  readonly maxLineBytes: number;
   /** Bytes of requests read, waiting or in flight. */
   readonly requestBudgetBytes: number;
   /** Longest wait of an answer for company in its journal transaction. */
@@ -24,6 +27,7 @@ export const DEFAULT_DISPATCH_SETTINGS: DispatchSettings = {
   maxOpenShards: 256,
   maxUnjournaled: 4096,
   answerBudgetBytes: 64 * 1024 * 1024,
+  maxLineBytes: MAX_LINE_BYTES,
   requestBudgetBytes: 64 * 1024 * 1024,
   // At 5,000 answers a second, 20 ms put about a hundred into a transaction; its cost (an fsync and some 100 µs) is then
   // 1 µs an answer. Shorter waits buy nothing: no one reads a single answer's progress that fast.
