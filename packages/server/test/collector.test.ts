@@ -53,6 +53,23 @@ describe('collection', () => {
     assert.equal(world.events.filter((event) => event.startsWith('collectable')).length, 3);
   });
 
+  it('goes on past any number of blobs that cannot be removed, and tries them again a minute later', async () => {
+    const stuck = Array.from({ length: 1_500 }, (_, at) => blob(`stuck-${at}`));
+    const world = new World([...stuck, blob('last')]);
+    world.collector.start();
+    await world.clock.advance(0);
+    assert.deepEqual(world.events, [
+      'collectable 3600000',
+      'collectable 3600000',
+      'remove last',
+      'mark last',
+    ]);
+    world.isStuck = () => false;
+    await world.clock.advance(60_000);
+    await world.collector.stop();
+    assert.equal(world.events.filter((event) => event.startsWith('remove')).length, 1_501);
+  });
+
   it('stops in the middle of a round and marks what it removed', async () => {
     const world = new World([blob('a'), blob('b'), blob('c')]);
     const removing = Promise.withResolvers<void>();
@@ -71,7 +88,7 @@ describe('collection', () => {
 });
 
 function blob(name: string, pass: CollectableBlob['pass'] = 'first'): CollectableBlob {
-  return { name, pass };
+  return { name, pass, since: 0 };
 }
 
 /** A database, a blob store and a clock; what is asked of the first two is recorded. */
@@ -80,11 +97,13 @@ class World {
   readonly clock = new SimulatedClock();
   readonly collector: Collector;
   failing: 'expireFiles' | 'collectableBlobs' | 'markErased' | null = null;
+  isStuck = (name: string): boolean => name.startsWith('stuck');
   onRemove: () => Promise<void> = async () => {};
-  #collectable: readonly CollectableBlob[];
+  readonly #all: readonly CollectableBlob[];
+  readonly #erased = new Set<CollectableBlob>();
 
   constructor(collectable: readonly CollectableBlob[]) {
-    this.#collectable = collectable;
+    this.#all = collectable;
     this.collector = new Collector({ database: this, blobs: this, clock: this.clock, log: silentLog });
   }
 
@@ -93,20 +112,25 @@ class World {
     return 0;
   }
 
-  async collectableBlobs(graceMs: number, limit: number): Promise<CollectableBlob[]> {
+  async collectableBlobs(
+    graceMs: number,
+    limit: number,
+    after?: CollectableBlob,
+  ): Promise<CollectableBlob[]> {
     this.#mayFail('collectableBlobs');
     this.events.push(`collectable ${graceMs}`);
-    return this.#collectable.slice(0, limit);
+    const rest = this.#all.slice(after === undefined ? 0 : this.#all.indexOf(after) + 1);
+    return rest.filter((one) => !this.#erased.has(one)).slice(0, limit);
   }
 
   async markErased(blobs: readonly CollectableBlob[]): Promise<void> {
     this.#mayFail('markErased');
-    this.#collectable = this.#collectable.filter((one) => !blobs.includes(one));
+    for (const one of blobs) this.#erased.add(one);
     this.events.push(`mark ${blobs.map(({ name }) => name).join(' ')}`);
   }
 
   async remove(name: string): Promise<void> {
-    if (name === 'stuck') throw new Error('the disk is read-only');
+    if (this.isStuck(name)) throw new Error('the disk is read-only');
     this.events.push(`remove ${name}`);
     await this.onRemove();
   }

@@ -12,7 +12,12 @@ export interface OpenSession extends AsyncDisposable {
   readonly lost: AbortSignal;
 }
 
-/** Opens a session and keeps it alive until it is disposed of, which gives its leases back. */
+/**
+ * Opens a session and keeps it alive until it is disposed of, which gives its leases back.
+ *
+ * It buries others only after it has been awake and heard for as long as they may be silent: after a machine slept, or the
+ * database did not answer, everybody is late, and whoever beats first would bury siblings that are as alive as itself.
+ */
 export async function openSession(database: Sessions, clock: Clock, log: Log): Promise<OpenSession> {
   const id = await database.openSession();
   const lost = new AbortController();
@@ -34,6 +39,8 @@ async function beat(
   log: Log,
   lost: AbortController,
 ): Promise<void> {
+  let beatAt = clock.now();
+  let buriesFrom = clock.elapsed() + TTL_MS;
   while (!lost.signal.aborted) {
     try {
       await clock.sleep(BEAT_MS, lost.signal);
@@ -42,7 +49,10 @@ async function beat(
         lost.abort(new Error('The session was declared dead.'));
         return;
       }
-      await database.burySilentSessions(TTL_MS);
+      // By the clock on the wall: that of durations may stand still while a machine sleeps.
+      if (clock.now() - beatAt > TTL_MS) buriesFrom = clock.elapsed() + TTL_MS;
+      beatAt = clock.now();
+      if (clock.elapsed() >= buriesFrom) await database.burySilentSessions(TTL_MS);
     } catch (error) {
       if (!lost.signal.aborted) log.warn({ session: id, err: error }, 'a heartbeat failed; trying again');
     }

@@ -30,6 +30,8 @@ export interface CollectionRound {
  */
 export class Collector {
   readonly #deps: CollectorDependencies;
+  /** The last blob of the round before if there were more behind it. What could not be removed is tried again from the front. */
+  #after: CollectableBlob | undefined;
   #running: { readonly stop: AbortController; readonly ended: Promise<void> } | null = null;
 
   constructor(deps: CollectorDependencies) {
@@ -61,8 +63,8 @@ export class Collector {
 
   async #loop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const { expired, erased } = await this.runOnce(signal);
-      const isMoreLikely = expired === FILES_PER_ROUND || erased === BLOBS_PER_ROUND;
+      const { expired } = await this.runOnce(signal);
+      const isMoreLikely = expired === FILES_PER_ROUND || this.#after !== undefined;
       if (!isMoreLikely) await this.#deps.clock.sleep(INTERVAL_MS, signal).catch(() => {});
     }
   }
@@ -80,12 +82,16 @@ export class Collector {
   async #erase(signal: AbortSignal | undefined): Promise<number> {
     const { database, log } = this.#deps;
     const erased: CollectableBlob[] = [];
+    const after = this.#after;
+    this.#after = undefined;
     try {
-      for (const blob of await database.collectableBlobs(GRACE_MS, BLOBS_PER_ROUND)) {
+      const page = await database.collectableBlobs(GRACE_MS, BLOBS_PER_ROUND, after);
+      for (const blob of page) {
         if (signal?.aborted === true) break;
         if (await this.#remove(blob.name)) erased.push(blob);
       }
       if (erased.length > 0) await database.markErased(erased);
+      if (page.length === BLOBS_PER_ROUND) this.#after = page.at(-1);
     } catch (error) {
       log.warn({ err: error }, 'released bytes could not be collected; trying again in a minute');
       return 0;

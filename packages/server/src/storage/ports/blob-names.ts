@@ -20,9 +20,9 @@ export interface BlobNames {
   /**
    * Names whose bytes may be deleted: released at least `graceMs` ago and not yet erased, or erased at least
    * `graceMs` ago (bytes of a slow writer may have appeared since, so they are deleted a second time).
-   * Names of dead sessions are released by this call before it looks.
+   * Longest waiting first, behind `after` if it is given: so a caller gets past those that it cannot remove.
    */
-  collectableBlobs(graceMs: number, limit: number): Promise<CollectableBlob[]>;
+  collectableBlobs(graceMs: number, limit: number, after?: CollectableBlob): Promise<CollectableBlob[]>;
 
   /** After the bytes are deleted: a first-time name is marked erased, a second-time name's row is dropped. */
   markErased(blobs: readonly CollectableBlob[]): Promise<void>;
@@ -31,6 +31,8 @@ export interface BlobNames {
 export interface CollectableBlob {
   readonly name: string;
   readonly pass: 'first' | 'second';
+  /** When it was released or erased. */
+  readonly since: number;
 }
 
 /** A blob as a part of a file: `start` is its first byte's offset in the file. */

@@ -36,13 +36,15 @@ export function blobNameStore(context: StoreContext): Synchronous<BlobNames> {
       }
     },
 
-    collectableBlobs(graceMs, limit) {
-      const now = context.now();
+    collectableBlobs(graceMs, limit, after) {
       return all<CollectableBlob>(
         context,
-        `SELECT name, CASE state WHEN 'released' THEN 'first' ELSE 'second' END AS pass FROM blob_name
-         WHERE state IN ('released', 'erased') AND changed_at <= ? ORDER BY changed_at LIMIT ?`,
-        now - graceMs,
+        `SELECT name, CASE state WHEN 'released' THEN 'first' ELSE 'second' END AS pass, changed_at AS since FROM blob_name
+         WHERE state IN ('released', 'erased') AND changed_at <= ? AND (changed_at, name) > (?, ?)
+         ORDER BY changed_at, name LIMIT ?`,
+        context.now() - graceMs,
+        after?.since ?? 0,
+        after?.name ?? '',
         limit,
       );
     },

@@ -32,19 +32,21 @@ export function registerBlobNameContract(open: OpenDatabase): void {
       assert.deepEqual(await database.collectableBlobs(HOUR_MS, 10), []);
       await clock.advance(1);
       const first = await database.collectableBlobs(HOUR_MS, 10);
-      assert.deepEqual(first, [{ name, pass: 'first' }]);
+      assert.deepEqual(first, [{ name, pass: 'first', since: clock.now() - HOUR_MS }]);
       await database.markErased(first);
       await database.markErased(first);
       assert.deepEqual(await database.collectableBlobs(HOUR_MS, 10), []);
       await clock.advance(HOUR_MS);
       const second = await database.collectableBlobs(HOUR_MS, 10);
-      assert.deepEqual(second, [{ name, pass: 'second' }]);
+      assert.deepEqual(second, [{ name, pass: 'second', since: clock.now() - HOUR_MS }]);
       await database.markErased(second);
       await database.markErased(second);
       await clock.advance(HOUR_MS);
       assert.deepEqual(await database.collectableBlobs(HOUR_MS, 10), []);
       await database.releaseBlobs(session, [other]);
-      assert.deepEqual(await database.collectableBlobs(0, 10), [{ name: other, pass: 'first' }]);
+      assert.deepEqual(await database.collectableBlobs(0, 10), [
+        { name: other, pass: 'first', since: clock.now() },
+      ]);
     });
 
     it('answers no more than asked for', async () => {
@@ -58,6 +60,22 @@ export function registerBlobNameContract(open: OpenDatabase): void {
       assert.deepEqual(rest, [], 'not yet an hour, here a millisecond, ago');
       await world.clock.advance(1);
       assert.equal((await database.collectableBlobs(1, 10)).length, 5);
+    });
+
+    it('goes on behind the last of a page, those of one moment by name, the longest waiting first', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { database, session } = world;
+      const names = await database.reserveBlobs(session, 5);
+      const [late] = names.splice(2, 1);
+      await database.releaseBlobs(session, names);
+      await world.clock.advance(1);
+      await database.releaseBlobs(session, [late]);
+      const seen: string[] = [];
+      for (let page = await database.collectableBlobs(0, 2); page.length > 0;) {
+        seen.push(...page.map(({ name }) => name));
+        page = await database.collectableBlobs(0, 2, page.at(-1));
+      }
+      assert.deepEqual(seen, [...names.toSorted(), late]);
     });
 
     it('releases only what this session still writes', async () => {
@@ -115,7 +133,9 @@ export function registerBlobNameContract(open: OpenDatabase): void {
       ] as const;
       const commit = { shardId: shard.id, epoch: shard.epoch, parts, errors: {} };
       assert.deepEqual(await database.commitShards(session, [commit]), ['committed']);
-      assert.deepEqual(await database.collectableBlobs(0, 10), [{ name: folded.name, pass: 'first' }]);
+      assert.deepEqual(await database.collectableBlobs(0, 10), [
+        { name: folded.name, pass: 'first', since: world.clock.now() },
+      ]);
     });
 
     it('refuses a commit that names a blob nobody writes, and changes nothing', async () => {

@@ -158,7 +158,9 @@ export function registerFileContract(open: OpenDatabase): void {
       await world.clock.advance(24 * 60 * 60 * 1000);
       assert.deepEqual(await world.runPurges(), ['done']);
       assert.deepEqual(await database.readManifest(id, 0, 10), []);
-      assert.deepEqual(await database.collectableBlobs(0, 10), [{ name: blob.name, pass: 'first' }]);
+      assert.deepEqual(await database.collectableBlobs(0, 10), [
+        { name: blob.name, pass: 'first', since: world.clock.now() },
+      ]);
     });
 
     it('shows a workspace its own files alone', async () => {

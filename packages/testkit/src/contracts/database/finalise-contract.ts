@@ -145,7 +145,9 @@ export function registerFinaliseContract(open: OpenDatabase): void {
 
       await database.deleteFile(workspaceId, outputFileId!);
       assert.deepEqual(await world.runPurges(), ['done']);
-      assert.deepEqual(await database.collectableBlobs(0, 10), [{ name: blob.name, pass: 'first' }]);
+      assert.deepEqual(await database.collectableBlobs(0, 10), [
+        { name: blob.name, pass: 'first', since: world.clock.now() },
+      ]);
     });
   });
 }

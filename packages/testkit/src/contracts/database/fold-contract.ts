@@ -145,7 +145,7 @@ export function registerFoldContract(open: OpenDatabase): void {
       assert.equal(await world.commit(shard, { output: 1 }), 'committed');
       await world.clock.advance(HOUR_MS);
       assert.deepEqual(await world.database.collectableBlobs(HOUR_MS, 10), [
-        { name: rows[0].blob.name, pass: 'first' },
+        { name: rows[0].blob.name, pass: 'first', since: world.clock.now() - HOUR_MS },
       ]);
     });
   });
