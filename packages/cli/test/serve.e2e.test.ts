@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile, type ExecFileException } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { bora, startBora } from './bora-process.ts';
 import type { BoraProcess } from './bora-process.ts';
 
@@ -92,6 +94,20 @@ test('serve says what cannot be, and what to do, with code 2', async () => {
   assert.equal(bad.code, 2);
   assert.match(bad.stderr, /--port is "many"/);
   assert.equal((await bora(['simulate', '--rate-503', '2'])).code, 2);
+});
+
+test('a Bora whose database dies ends at once, with a sentence and code 1', { timeout: 30_000 }, async () => {
+  const env = { ...process.env, BORA_DATA: join(folder, 'dying'), BORA_PORT: '0' };
+  const script = new URL('./dying-bora.ts', import.meta.url).pathname;
+  await assert.rejects(
+    promisify(execFile)(process.execPath, [script], { env }),
+    (error: ExecFileException) => {
+      assert.equal(error.code, 1);
+      assert.match(error.stderr ?? '', /^error: The thread of the database has ended. The planted defect/);
+      assert.match(error.stderr ?? '', /Start it again/);
+      return true;
+    },
+  );
 });
 
 test('a second serve on one folder names the holder', async () => {

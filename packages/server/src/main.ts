@@ -94,6 +94,14 @@ export class Bora implements AsyncDisposable {
     return this.#url;
   }
 
+  /**
+   * Aborts, with the reason, when Bora can do nothing more because its database is gone. It cannot be stopped in order then: end the
+   * process, and start it again; nothing acknowledged is lost.
+   */
+  get lost(): AbortSignal {
+    return this.#parts.database.lost;
+  }
+
   /** For people and tools that want to know what is behind it. */
   upstreamStatus(): readonly UpstreamStatus[] {
     return this.#parts.upstreams.status();
@@ -160,6 +168,12 @@ async function open(
 
   const opened = opening.use(await openSqliteDatabase({ ...overrides.sqlite, folder: config.data, clock }));
   const database = overrides.database?.(opened) ?? opened;
+  database.lost.addEventListener('abort', () => {
+    logOf(log, 'storage').fatal(
+      { err: database.lost.reason as Error },
+      'the database is gone; Bora must be started again',
+    );
+  });
   const systemDisk = await openSystemDisk(join(config.data, 'blobs'));
   const disk = (await overrides.disk?.(systemDisk)) ?? systemDisk;
   const blobs = await openDiskBlobStore(disk, { minFreeBytes: config.minFreeBytes });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { promisify } from 'node:util';
@@ -123,6 +124,28 @@ it('calls of a closed database reject, and closing twice is closing once', async
   await Promise.all([database[Symbol.asyncDispose](), database[Symbol.asyncDispose]()]);
   await answered;
   await assert.rejects(database.ping());
+});
+
+it('tells that it is lost when its thread dies, rejects every call, and can be closed', async () => {
+  await using folder = await makeTemporaryFolder();
+  const storeVariant = new URL(import.meta.resolve('@bora/testkit/dying-thread'));
+  const database = await openSqliteDatabase({ folder: folder.path, clock, storeVariant });
+  const lost = once(database.lost, 'abort');
+  await database.ping();
+  await lost;
+  assert.match(
+    String(database.lost.reason),
+    /thread of the database has ended. The planted defect broke out/,
+  );
+  await assert.rejects(database.hasKeys(), /has ended/);
+  await database[Symbol.asyncDispose]();
+});
+
+it('is not lost when it is closed', async () => {
+  await using folder = await makeTemporaryFolder();
+  const database = await openSqliteDatabase({ folder: folder.path, clock });
+  await database[Symbol.asyncDispose]();
+  assert.equal(database.lost.aborted, false);
 });
 
 it('a failed transaction leaves nothing behind, and the next call works', async () => {

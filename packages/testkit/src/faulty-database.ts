@@ -1,7 +1,7 @@
 import type { Database } from '@bora/server/storage/ports/database';
 
 /** A method that can be made to fail. */
-export type DatabaseMethod = Exclude<keyof Database, 'onHint' | typeof Symbol.asyncDispose>;
+export type DatabaseMethod = Exclude<keyof Database, 'onHint' | 'lost' | typeof Symbol.asyncDispose>;
 
 /**
  * What becomes of a call. `fail-before`: it rejects and nothing has happened. `fail-after-commit`: the transaction is durable, and
@@ -29,6 +29,7 @@ export function faultyDatabase(database: Database, plan: FaultPlan): Database {
   const calls = new Map<DatabaseMethod, number>();
   return new Proxy(database, {
     get(target, property: keyof Database) {
+      if (property === 'lost') return target.lost;
       if (property === 'onHint' || property === Symbol.asyncDispose) return target[property].bind(target);
       const method = target[property] as ((...args: unknown[]) => Promise<unknown>) | undefined;
       if (typeof method !== 'function') return method;

@@ -8,6 +8,7 @@ import { CliError } from '../cli-error.ts';
 import { writeFileDurably } from '../durable-file.ts';
 import { EXIT, EXIT_CODE_HELP } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { exitWhenLost } from '../exit-when-lost.ts';
 import { endpointOption, modelOption, timeoutOption } from '../job-flags.ts';
 import type { JobFlags } from '../job-flags.ts';
 import { exitCodeOf, summaryOf, summaryText } from '../job-report.ts';
@@ -109,6 +110,7 @@ async function finishRun(
   let begun = state;
   {
     await using bora = await startPrivateBora(data, configOf(flags), signal);
+    exitWhenLost(bora, output);
     const client = new BoraClient({ baseUrl: bora.url });
     const request = { ...flags, input, model: flags.model ?? null };
     const job = await findOrCreateJob(client, begun, request, signal);

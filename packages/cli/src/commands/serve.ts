@@ -9,6 +9,7 @@ import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { addOptionFlags, optionFlagsOf } from '../option-flags.ts';
 import type { Output } from '../output.ts';
+import { exitWhenLost } from '../exit-when-lost.ts';
 import { runAction } from '../run-action.ts';
 import { startBanner } from '../start-banner.ts';
 import { stopSignals } from '../stop-signals.ts';
@@ -43,6 +44,7 @@ async function serve(flags: ServeFlags, output: Output): Promise<ExitCode> {
     ),
   );
   await using bora = await Bora.create(config);
+  exitWhenLost(bora, output);
   try {
     await bora.start(stop.signal);
     await announce(bora, config, output);

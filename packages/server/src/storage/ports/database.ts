@@ -35,6 +35,12 @@ export interface Database
    */
   onHint(listener: (hint: Hint) => void): () => void;
 
+  /**
+   * Aborts, with the reason, when the database is gone for good while it is open: no call will ever succeed again. What was
+   * answered is durable. Nothing is to be saved here; the process is to end, and to be started again.
+   */
+  readonly lost: AbortSignal;
+
   /** Resolves if a trivial transaction commits; the readiness probe. */
   ping(): Promise<void>;
 }

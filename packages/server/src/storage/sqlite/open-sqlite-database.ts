@@ -70,7 +70,7 @@ const METHODS = Object.keys({
   hasKeys: 0,
   signingSecret: 0,
   ping: 0,
-} satisfies Record<Exclude<keyof Database, 'onHint' | typeof Symbol.asyncDispose>, 0>);
+} satisfies Record<Exclude<keyof Database, 'onHint' | 'lost' | typeof Symbol.asyncDispose>, 0>);
 
 /**
  * Opens the embedded database. SQLite runs in a thread of its own, so that neither a commit's fsync nor a large query ever
@@ -122,6 +122,7 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Databa
   };
   const rest = {
     ...crossing,
+    lost: connection.lost,
     onHint: (listener: (hint: Hint) => void) => connection.onHint(listener),
     [Symbol.asyncDispose]: () => connection.close(),
   };
@@ -136,6 +137,7 @@ function compactBlob(blob: BlobRef): BlobRef {
 
 class Connection {
   readonly ready: Promise<void>;
+  readonly #lost = new AbortController();
   readonly #thread: Worker;
   readonly #clock: Clock;
   readonly #calls = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
@@ -155,7 +157,11 @@ class Connection {
       else this.#onReply(reply);
     });
     thread.on('error', (error) => this.#end(error, reject));
-    thread.on('exit', () => this.#end(new Error('The database thread has ended.'), reject));
+    thread.on('exit', (code) => this.#end(new Error(`It ended with code ${code}.`), reject));
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
   }
 
   /** `moved` are buffers that nobody else will use again. */
@@ -179,6 +185,7 @@ class Connection {
 
   close(): Promise<void> {
     this.#closing ??= (async () => {
+      if (this.#ended !== null) return;
       const exited = new Promise((resolve) => this.#thread.once('exit', resolve));
       await this.call('close', []).catch(() => undefined);
       await exited;
@@ -197,11 +204,14 @@ class Connection {
     for (const hint of reply.hints) for (const listener of this.#listeners) listener(hint);
   }
 
-  #end(error: Error, rejectReady: (error: Error) => void): void {
-    this.#ended ??= error;
+  #end(cause: Error, rejectReady: (error: Error) => void): void {
+    if (this.#ended !== null) return;
+    const error = new Error(`The thread of the database has ended. ${cause.message}`, { cause });
+    this.#ended = error;
     rejectReady(error);
     for (const { reject } of this.#calls.values()) reject(error);
     this.#calls.clear();
+    if (this.#closing === null) this.#lost.abort(error);
   }
 }
 
