@@ -62,11 +62,14 @@ export async function startPacedBora({ upstreams, ...options }: PacedOptions): P
   starting.defer(() => whilePassing(clock, whole[Symbol.asyncDispose]()));
   const { client } = whole;
 
+  /** Answered by the database, so that whatever was asked of it before has happened. */
+  const heartbeatsAreHeard = async (): Promise<void> => void (await fetch(`${whole.url}/readyz`));
   const eventually: PacedBora['eventually'] = async (holds) => {
-    for (let step = 0; !(await holds()); step++) {
-      if (step === MOST_STEPS)
-        throw new Error(`It does not hold after ${(step * STEP_MS) / 1000} s of its time.`);
+    for (let steps = 0; !(await holds()); steps++) {
+      if (steps === MOST_STEPS)
+        throw new Error(`It does not hold after ${(steps * STEP_MS) / 1000} s of its time.`);
       await clock.advance(STEP_MS);
+      await heartbeatsAreHeard();
     }
   };
   const until: PacedBora['until'] = async (jobId, holds) => {
@@ -86,7 +89,7 @@ export async function startPacedBora({ upstreams, ...options }: PacedOptions): P
   const pass: PacedBora['pass'] = async (ms) => {
     for (let left = ms; left > 0; left -= LONG_STEP_MS) {
       await clock.advance(Math.min(left, LONG_STEP_MS));
-      await fetch(`${whole.url}/readyz`);
+      await heartbeatsAreHeard();
     }
   };
 
@@ -103,12 +106,7 @@ export async function startPacedBora({ upstreams, ...options }: PacedOptions): P
     ended: (jobId) => until(jobId, ({ completed_at }) => completed_at !== null),
     eventually,
     pass,
-    async received(upstream, count) {
-      await eventually(async () => {
-        await fetch(`${whole.url}/healthz`);
-        return upstream.requests.length >= count;
-      });
-    },
+    received: (upstream, count) => eventually(() => upstream.requests.length >= count),
     async results(job) {
       const lines = new Map<string, ResultLine>();
       for await (const { bytes } of client.jobs.resultLines(job)) {

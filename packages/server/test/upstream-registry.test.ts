@@ -187,7 +187,7 @@ test('429 halves the window once per round trip and never counts', async () => {
   const verdicts = await Promise.all(fill(w.upstreams).map((slot) => slot.send(line('a', 2))));
   assert.deepEqual(new Set(verdicts.map(counted)), new Set([false]));
   assert.equal(w.upstreams.status()[0].models[0].window, 4);
-  assert.equal(w.upstreams.status()[0].refused, 8);
+  assert.equal(w.upstreams.status()[0].attempts.refused, 8);
   assert.equal(w.upstreams.capacity(), 4);
 });
 

@@ -3,6 +3,7 @@ import { BlobMissingError } from '../storage/ports/blobs.ts';
 import type { Database } from '../storage/ports/database.ts';
 import type { NewShard, PlanInput, TaskLease } from '../storage/ports/plan-and-finalise.ts';
 import { routeOf } from '../storage/ports/batch-records.ts';
+import type { Log } from '../observe/log.ts';
 import type { ReachStopPoint } from '../observe/stop-points.ts';
 import { readFileRange } from '../files/content.ts';
 import { decodeCuts, LineIndexer } from '../files/line-index.ts';
@@ -15,6 +16,7 @@ const SHARDS_PER_PAGE = 500;
 export interface PlanDependencies {
   readonly database: Database;
   readonly blobs: BlobStore;
+  readonly log: Log;
   readonly reachStopPoint: ReachStopPoint;
 }
 
@@ -27,7 +29,7 @@ export async function planBatch(
   lease: TaskLease,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { database, reachStopPoint } = deps;
+  const { database, log, reachStopPoint } = deps;
   const input = await database.readPlanInput(lease);
   if (input === null) return;
 
@@ -36,7 +38,9 @@ export async function planBatch(
     groups = await readAllGroups(deps, input, signal);
   } catch (error) {
     if (!(error instanceof BlobMissingError)) throw error;
-    await database.failBatch(lease, `An input file cannot be read any more. ${error.message}`);
+    const failure = `An input file cannot be read any more. ${error.message}`;
+    if (await database.failBatch(lease, failure))
+      log.error({ batch: input.batchId, state: 'failed', failure }, 'a job ended');
     return;
   }
 

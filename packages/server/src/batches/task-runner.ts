@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { Task } from '../storage/ports/plan-and-finalise.ts';
 import { Bell } from '../observe/bell.ts';
 import type { Clock } from '../observe/clock.ts';
-import type { Log } from '../observe/log.ts';
 import { planBatch, type PlanDependencies } from './plan.ts';
 
 const POLL_MS = 1_000;
@@ -14,7 +13,6 @@ const PURGE_PAGE = 200;
 
 export interface TaskRunnerDependencies extends PlanDependencies {
   readonly clock: Clock;
-  readonly log: Log;
 }
 
 /**
@@ -78,24 +76,30 @@ export class TaskRunner {
   }
 
   async #perform(task: Task, signal?: AbortSignal): Promise<void> {
-    const { database, reachStopPoint } = this.#deps;
+    const { reachStopPoint } = this.#deps;
     switch (task.kind) {
       case 'plan':
         return planBatch(this.#deps, task, signal);
       case 'finalise':
         await reachStopPoint('finalise.claimed');
-        await database.finalise(task, {
-          outputFileId: randomUUID(),
-          errorFileId: randomUUID(),
-          outputFilename: `${task.subjectId}_output.jsonl`,
-          errorFilename: `${task.subjectId}_error.jsonl`,
-        });
-        return;
+        return this.#finalise(task);
       case 'purge-batch':
       case 'purge-file':
         await reachStopPoint('delete.hidden');
         return this.#purge(task, signal);
     }
+  }
+
+  async #finalise(task: Task): Promise<void> {
+    const { database, log } = this.#deps;
+    const batch = task.subjectId;
+    const end = await database.finalise(task, {
+      outputFileId: randomUUID(),
+      errorFileId: randomUUID(),
+      outputFilename: `${batch}_output.jsonl`,
+      errorFilename: `${batch}_error.jsonl`,
+    });
+    if (end !== null) log.info({ batch, ...end }, 'a job ended');
   }
 
   async #purge(task: Task, signal?: AbortSignal): Promise<void> {

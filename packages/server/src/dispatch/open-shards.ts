@@ -4,7 +4,7 @@ import type { Log } from '../observe/log.ts';
 import type { ShardLease } from '../storage/ports/journal.ts';
 import type { ClaimedShard, ParkedFor } from '../storage/ports/shard-queue.ts';
 import type { Lanes } from './lanes.ts';
-import type { OpenShard } from './open-shard.ts';
+import { aboutShard, type OpenShard } from './open-shard.ts';
 import type { DispatchSettings } from './settings.ts';
 import type { ShardLeases } from './shard-leases.ts';
 
@@ -74,6 +74,7 @@ export class OpenShards implements Iterable<OpenShard> {
 
   park(shard: OpenShard, route: string, reason: string): void {
     this.#close(shard);
+    this.#options.log.info({ ...aboutShard(shard.work), route, reason }, 'parked a shard');
     this.#giveUp(shard, { route, reason });
   }
 

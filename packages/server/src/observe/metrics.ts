@@ -37,12 +37,17 @@ export class Metrics {
   readonly upstreamLimit = this.#gauge('bora_upstream_max_in_flight', 'Most attempts in flight at once.', [
     'upstream',
   ]);
-  readonly upstreamAnswered = this.#gauge('bora_upstream_answered', 'Attempts answered since start.', [
-    'upstream',
-  ]);
-  readonly upstreamRefused = this.#gauge('bora_upstream_refused', 'Attempts refused for load since start.', [
-    'upstream',
-  ]);
+  readonly upstreamWindow = this.#gauge(
+    'bora_upstream_window',
+    'Attempts that may be in flight now, over the windows of its models.',
+    ['upstream'],
+  );
+  readonly attempts = new Counter({
+    name: 'bora_attempts_total',
+    help: 'Attempts by what became of them: succeeded, failed, refused for load, retried, aborted.',
+    labelNames: ['upstream', 'outcome'] as const,
+    registers: [this.registry],
+  });
 
   /** Adds Node's own figures (memory, event loop, garbage collection). They are of the process, whoever else runs in it. */
   addProcessFigures(): void {

@@ -5,7 +5,7 @@ import type { Observation, Row } from './fault-table.ts';
 import type { Listing } from './model-listing.ts';
 import type { ServedModel } from './served-model.ts';
 import type { Upstream } from './upstream.ts';
-import type { AttemptRequest, Slot, Verdict } from './upstreams.ts';
+import type { AttemptOutcome, AttemptRequest, Slot, Verdict } from './upstreams.ts';
 import { verdictOf } from './verdicts.ts';
 import type { AttemptEnd, Pass } from './window.ts';
 
@@ -57,6 +57,7 @@ export class UpstreamSlot implements Slot {
     const sentAt = clock.elapsed();
     const answersWhenSent = this.#served.evidence.answers;
     let end = OTHER;
+    let outcome: AttemptOutcome = 'aborted';
     let retryAfterMs: number | null = null;
     try {
       for (let resent = false; ; resent = true) {
@@ -65,6 +66,7 @@ export class UpstreamSlot implements Slot {
           this.#upstream.noteAnswer(this.#served);
           const { outputTokens } = reading.verdict;
           end = { kind: 'answered', outputTokens, elapsedMs: clock.elapsed() - sentAt };
+          outcome = 'succeeded';
           return reading.verdict;
         }
         const failure = resent ? asFresh(reading) : reading;
@@ -74,9 +76,12 @@ export class UpstreamSlot implements Slot {
           end = OVERLOADED;
           retryAfterMs = failure.retryAfterMs;
         } else this.#act(row, failure);
-        return verdictOf(row, failure, request.faults, random);
+        const verdict = verdictOf(row, failure, request.faults, random);
+        outcome = outcomeOf(verdict, end);
+        return verdict;
       }
     } finally {
+      this.#upstream.attempts[outcome] += 1;
       this.#leave(end, retryAfterMs);
     }
   }
@@ -137,12 +142,16 @@ export class UpstreamSlot implements Slot {
     const wasLeast = served.window.limit === 1;
     const change = served.window.leave(this.#pass, end);
     if (end.kind === 'overloaded') {
-      upstream.refused += 1;
       // A smaller window is the answer to load; only where it cannot shrink further, waiting is.
       if (retryAfterMs !== null || (wasLeast && change === 'cut')) upstream.quiet(served, retryAfterMs);
     }
     this.#onFree();
   }
+}
+
+function outcomeOf(verdict: Verdict, end: AttemptEnd): AttemptOutcome {
+  if (verdict.kind !== 'retry') return verdict.kind;
+  return end.kind === 'overloaded' ? 'refused' : 'retried';
 }
 
 function asFresh(reading: FailedReading): FailedReading {

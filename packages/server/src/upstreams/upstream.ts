@@ -5,7 +5,7 @@ import { duration } from './reasons.ts';
 import { ServedModel } from './served-model.ts';
 import { UpstreamCalls } from './upstream-calls.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from './upstreams.ts';
-import type { UpstreamConfig, UpstreamState, UpstreamStatus } from './upstreams.ts';
+import type { AttemptOutcome, UpstreamConfig, UpstreamState, UpstreamStatus } from './upstreams.ts';
 
 const REFRESH_LISTING_MS = 60_000;
 
@@ -39,8 +39,13 @@ export class Upstream implements AsyncDisposable {
   /** Attempts that ever went out; tells an attempt whether it was alone. */
   entered = 0;
   inFlight = 0;
-  answered = 0;
-  refused = 0;
+  readonly attempts: Record<AttemptOutcome, number> = {
+    succeeded: 0,
+    failed: 0,
+    refused: 0,
+    retried: 0,
+    aborted: 0,
+  };
   readonly #log: UpstreamLog;
   readonly #onChange: () => void;
   readonly #configured: readonly string[] | null;
@@ -127,7 +132,7 @@ export class Upstream implements AsyncDisposable {
   }
 
   status(): UpstreamStatus {
-    const { name, url, inFlight, maxInFlight, answered, refused } = this;
+    const { name, url, inFlight, maxInFlight, attempts } = this;
     const { state, reason, since, quietUntil } = this.health;
     const models = [...this.#models.values()].map((served) => served.status());
     const serves = this.#serves ?? [];
@@ -140,8 +145,7 @@ export class Upstream implements AsyncDisposable {
       quietUntil,
       inFlight,
       maxInFlight,
-      answered,
-      refused,
+      attempts: { ...attempts },
       serves,
       models,
     };
@@ -149,7 +153,6 @@ export class Upstream implements AsyncDisposable {
 
   /** A complete answer to a request. */
   noteAnswer(served: ServedModel): void {
-    this.answered += 1;
     if (this.#listing?.kind === 'refused') this.#listsToNobody = true;
     served.evidence.answered();
     served.health.answered();
@@ -225,13 +228,22 @@ export class Upstream implements AsyncDisposable {
   #learn(listing: Listing): void {
     this.#listing = listing;
     this.#listedAt = this.clock.elapsed();
-    if (listing.kind === 'models') this.#serves = this.#configured ?? listing.models;
-    if (listing.kind === 'none') this.#serves = this.#configured ?? 'any';
+    if (listing.kind === 'models') this.#serve(this.#configured ?? listing.models);
+    if (listing.kind === 'none') this.#serve(this.#configured ?? 'any');
     this.#judgeUpstream(listing);
     if (listing.kind !== 'silent')
       for (const served of this.#models.values()) this.#judgeModel(served, listing);
     this.schedule();
     this.#onChange();
+  }
+
+  #serve(models: readonly string[] | 'any'): void {
+    if (String(models) !== String(this.#serves))
+      this.#log.info(
+        { upstream: this.name, models, maxInFlight: this.maxInFlight },
+        'Upstream tells its models.',
+      );
+    this.#serves = models;
   }
 
   #judgeUpstream(listing: Listing): void {

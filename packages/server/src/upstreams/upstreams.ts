@@ -151,13 +151,21 @@ export interface UpstreamStatus {
   readonly quietUntil: number | null;
   readonly inFlight: number;
   readonly maxInFlight: number;
-  /** Requests with a complete answer since start; `refused` for load (429, 503, 529). */
-  readonly answered: number;
-  readonly refused: number;
+  /** Attempts since start, by what became of them. */
+  readonly attempts: Readonly<Record<AttemptOutcome, number>>;
   /** Known models, or `any`. */
   readonly serves: readonly string[] | 'any';
   readonly models: readonly ModelStatus[];
 }
+
+/**
+ * - `succeeded`: a complete answer.
+ * - `failed`: it ended its line.
+ * - `refused`: for load; tried again.
+ * - `retried`: broken or refused for another reason; tried again.
+ * - `aborted`: cut off by a cancel, a deadline or a stop, or by a fault of our own.
+ */
+export type AttemptOutcome = 'succeeded' | 'failed' | 'refused' | 'retried' | 'aborted';
 
 /** A model on an upstream that has been asked for or is known. */
 export interface ModelStatus {

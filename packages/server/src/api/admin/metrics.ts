@@ -11,22 +11,45 @@ export function metricsRoute(app: FastifyInstance, deps: ApiDependencies): void 
   });
 }
 
-async function measureWork({ database, blobs, metrics }: ApiDependencies): Promise<void> {
-  const [work, free] = await Promise.all([database.countWork(), blobs.freeBytes()]);
+async function measureWork(deps: ApiDependencies): Promise<void> {
+  const { database, blobs, metrics } = deps;
+  const [work, free] = await Promise.all([
+    orNull(deps, database.countWork()),
+    orNull(deps, blobs.freeBytes()),
+  ]);
   metrics.batches.reset();
-  for (const [state, count] of Object.entries(work.batches)) metrics.batches.set({ state }, count);
   metrics.shards.reset();
-  for (const [state, count] of Object.entries(work.shards)) metrics.shards.set({ state }, count);
-  metrics.journalRows.set(work.journalRows);
+  metrics.journalRows.remove();
+  metrics.freeBytes.remove();
+  if (work !== null) {
+    for (const [state, count] of Object.entries(work.batches)) metrics.batches.set({ state }, count);
+    for (const [state, count] of Object.entries(work.shards)) metrics.shards.set({ state }, count);
+    metrics.journalRows.set(work.journalRows);
+  }
   if (free !== null) metrics.freeBytes.set(free);
 }
 
+/** What cannot be measured is left out, so that the rest is still told when storage fails: that is when it is looked at. */
+async function orNull<Figure>({ log }: ApiDependencies, figure: Promise<Figure>): Promise<Figure | null> {
+  try {
+    return await figure;
+  } catch (error) {
+    log.warn({ err: error }, 'a figure for /metrics could not be measured');
+    return null;
+  }
+}
+
 function measureUpstreams({ upstreams, metrics }: ApiDependencies): void {
-  for (const { name: upstream, state, inFlight, maxInFlight, answered, refused } of upstreams.status()) {
+  metrics.attempts.reset();
+  for (const { name: upstream, state, inFlight, maxInFlight, models, attempts } of upstreams.status()) {
     metrics.upstreamUp.set({ upstream }, state === 'up' ? 1 : 0);
     metrics.upstreamInFlight.set({ upstream }, inFlight);
     metrics.upstreamLimit.set({ upstream }, maxInFlight);
-    metrics.upstreamAnswered.set({ upstream }, answered);
-    metrics.upstreamRefused.set({ upstream }, refused);
+    metrics.upstreamWindow.set(
+      { upstream },
+      models.reduce((sum, { window }) => sum + window, 0),
+    );
+    for (const [outcome, count] of Object.entries(attempts))
+      metrics.attempts.inc({ upstream, outcome }, count);
   }
 }

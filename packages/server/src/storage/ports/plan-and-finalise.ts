@@ -1,3 +1,5 @@
+import type { BatchState } from './batch-records.ts';
+
 /**
  * Plan, finalise and purge are leased work like shards: whoever dies at them, another goes on.
  * A task is done by its own last transaction (`finishPlan`, `finalise`, `purge…` answering `done`), which drops it.
@@ -34,9 +36,9 @@ export interface PlanAndFinalise {
    * One transaction: result parts move from shards to new output and error files (none where there are no lines),
    * counts, end state by end reason and timestamps are set by compare-and-set on `finalizing`; the task and the shard rows'
    * claims on bytes end. Nobody ever sees an end state without its files.
-   * False if the lease is gone. Repeating after success answers true.
+   * Answers how the batch ended, null if the lease is gone. Repeating after success changes nothing and answers the same.
    */
-  finalise(lease: TaskLease, files: ResultFiles): Promise<boolean>;
+  finalise(lease: TaskLease, files: ResultFiles): Promise<BatchEnd | null>;
 
   /**
    * Removes a page of what a hidden batch or file left: journal, shards, names released for collection. `in-use` while
@@ -92,6 +94,12 @@ export interface NewShard {
   readonly length: number;
   /** Physical, 1-based line at `start`. */
   readonly firstLine: number;
+}
+
+export interface BatchEnd {
+  readonly state: BatchState;
+  readonly succeeded: number;
+  readonly failed: number;
 }
 
 /** Ids and names that finalise gives to the files it makes; chosen before, so that a repeat makes the same files. */

@@ -1,4 +1,11 @@
-import type { PlanAndFinalise, PlanInput, ResultFiles, Task, TaskLease } from '../ports/plan-and-finalise.ts';
+import type {
+  BatchEnd,
+  PlanAndFinalise,
+  PlanInput,
+  ResultFiles,
+  Task,
+  TaskLease,
+} from '../ports/plan-and-finalise.ts';
 import { releaseOwned } from './blob-columns.ts';
 import { insertFile } from './file-store.ts';
 import { isAlive } from './session-store.ts';
@@ -35,15 +42,16 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
     )?.subject_id ?? null;
   const markDone = ({ taskId }: TaskLease): number =>
     run(context, 'UPDATE task SET done = 1 WHERE id = ?', taskId);
-  /** Whether this very lease did the task before: the answer to a repeat after an unknown outcome. */
-  const isDone = ({ taskId, epoch, session }: TaskLease): boolean =>
-    first(
+  /** The subject of a task that this very lease did before, or null: the answer to a repeat after an unknown outcome. */
+  const doneSubjectOf = ({ taskId, epoch, session }: TaskLease): string | null =>
+    first<{ subject_id: string }>(
       context,
-      'SELECT 1 FROM task WHERE id = ? AND epoch = ? AND session = ? AND done = 1',
+      'SELECT subject_id FROM task WHERE id = ? AND epoch = ? AND session = ? AND done = 1',
       taskId,
       epoch,
       session,
-    ) !== undefined;
+    )?.subject_id ?? null;
+  const isDone = (lease: TaskLease): boolean => doneSubjectOf(lease) !== null;
 
   return {
     claimTask(session) {
@@ -138,10 +146,10 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
 
     finalise(lease, files) {
       const batchId = subjectOf(lease);
-      if (batchId === null) return isDone(lease);
+      if (batchId === null) return readEnd(context, doneSubjectOf(lease));
       finaliseBatch(context, batchId, files);
       markDone(lease);
-      return true;
+      return readEnd(context, batchId);
     },
 
     purge(lease, limit) {
@@ -244,6 +252,10 @@ function finaliseBatch(context: StoreContext, batchId: string, files: ResultFile
   );
   run(context, 'DELETE FROM shard_part WHERE shard_id IN (SELECT id FROM shard WHERE batch_id = ?)', batchId);
   run(context, 'DELETE FROM shard WHERE batch_id = ?', batchId);
+}
+
+function readEnd(context: StoreContext, batchId: string | null): BatchEnd | null {
+  return first<BatchEnd>(context, 'SELECT state, succeeded, failed FROM batch WHERE id = ?', batchId) ?? null;
 }
 
 /** The blobs change owner, the manifest is their order; nothing is copied but inline bytes inside the database. */

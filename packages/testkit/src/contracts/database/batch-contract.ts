@@ -179,7 +179,7 @@ export function registerBatchContract(open: OpenDatabase): void {
       for (const other of rest) assert.equal(await world.commit(other, {}), 'committed');
       const files = { outputFileId: 'out', errorFileId: 'err', outputFilename: 'o', errorFilename: 'e' };
       const finalise = await world.claimTask('finalise', id);
-      assert.equal(await database.finalise(finalise, files), true);
+      assert.equal((await database.finalise(finalise, files))?.state, 'cancelled');
       await world.clock.advance(DAY_MS);
       assert.deepEqual(await world.runPurges(2), ['done']);
       assert.notEqual(await database.getFile(workspaceId, 'out'), null, 'results outlive their batch');

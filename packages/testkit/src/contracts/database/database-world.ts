@@ -183,7 +183,7 @@ export class DatabaseWorld implements AsyncDisposable {
 
   async finalise(batchId: string, files = resultFiles()): Promise<BatchRecord> {
     const task = await this.claimTask('finalise', batchId);
-    assert.equal(await this.database.finalise(task, files), true);
+    assert.notEqual(await this.database.finalise(task, files), null);
     return this.batch(batchId);
   }
 

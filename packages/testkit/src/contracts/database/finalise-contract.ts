@@ -45,7 +45,7 @@ export function registerFinaliseContract(open: OpenDatabase): void {
       const files = resultFiles();
       const task = await world.claimTask('finalise', id);
       await clock.advance(5);
-      assert.equal(await database.finalise(task, files), true);
+      const end = await database.finalise(task, files);
       const ended = await world.batch(id);
       assert.deepEqual(ended, {
         ...before,
@@ -55,8 +55,10 @@ export function registerFinaliseContract(open: OpenDatabase): void {
         errorFileId: files.errorFileId,
         endedAt: clock.now(),
       });
+      const { state, succeeded, failed } = ended;
+      assert.deepEqual(end, { state, succeeded, failed });
       await clock.advance(5);
-      assert.equal(await database.finalise(task, files), true, 'a repeat');
+      assert.deepEqual(await database.finalise(task, files), end, 'a repeat');
       assert.deepEqual(await world.batch(id), ended);
 
       assert.deepEqual(await database.getFile(workspaceId, files.outputFileId), {
@@ -112,7 +114,7 @@ export function registerFinaliseContract(open: OpenDatabase): void {
       const slow = await world.claimTask('finalise', id);
       await database.returnTask(slow, 0);
       const ended = await world.finalise(id);
-      assert.equal(await database.finalise(slow, resultFiles()), false);
+      assert.equal(await database.finalise(slow, resultFiles()), null);
       assert.deepEqual(await world.batch(id), ended);
       assert.equal(await database.claimTask(world.session), null);
     });
@@ -124,7 +126,7 @@ export function registerFinaliseContract(open: OpenDatabase): void {
       await world.finishShard(shard);
       const late = await world.claimTask('finalise', id);
       await world.restart();
-      assert.equal(await world.database.finalise(late, resultFiles()), false);
+      assert.equal(await world.database.finalise(late, resultFiles()), null);
       assert.equal((await world.finalise(id)).state, 'completed');
     });
 

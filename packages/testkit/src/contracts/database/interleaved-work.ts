@@ -168,8 +168,9 @@ export class InterleavedWork {
     const batch = this.#batches.find(({ id }) => id === task.subjectId)!;
     assert.ok(task.kind === 'finalise' && !batch.isEnded);
     const files = resultFiles();
-    assert.equal(await database.finalise(task, files), true);
-    assert.equal(await database.finalise(task, files), true);
+    const ended = await database.finalise(task, files);
+    assert.ok(ended !== null);
+    assert.deepEqual(await database.finalise(task, files), ended);
     batch.isEnded = true;
     const { state, outputFileId, errorFileId } = await this.#world.batch(batch.id);
     assert.equal(state, batch.isStopped ? 'cancelled' : 'completed');

@@ -42,7 +42,7 @@ export function registerTaskContract(open: OpenDatabase): void {
           outputFilename: 'o',
           errorFilename: 'e',
         }),
-        false,
+        null,
       );
       assert.equal(await database.purge(stale, 1), 'lost');
       assert.equal((await database.readPlanInput(task))?.batchId, id);
