@@ -1,24 +1,17 @@
 import { z } from 'zod';
 import { generationMembers, longest, planChoices, tokenSum, usageOf, writeChoices } from './choices.ts';
+import { message, messageTokens } from './messages.ts';
 import { badRequest } from './refusals.ts';
 import type { Refusal } from './refusals.ts';
-import { countTokens } from './text.ts';
 import { answerId, createdAt, invalidRequest } from './work.ts';
 import type { Work, WorkContext } from './work.ts';
 
-const textPart = z.object({ text: z.string().optional() });
 const chatRequest = z.object({
   ...generationMembers,
   messages: z
-    .array(
-      z.object({ role: z.string(), content: z.union([z.string(), z.array(textPart)]).nullish() }),
-      'must be an array of messages',
-    )
+    .array(message.required({ role: true }), 'must be an array of messages')
     .min(1, 'must hold at least one message'),
 });
-
-/** What a chat template adds to each message. */
-const TOKENS_PER_MESSAGE = 4;
 
 /** `POST /v1/chat/completions`, answered as vLLM and Mistral do. The text is prose, whatever tools or `response_format` say. */
 export function readChat(body: unknown, context: WorkContext): Work | Refusal {
@@ -28,15 +21,27 @@ export function readChat(body: unknown, context: WorkContext): Work | Refusal {
   if (stream === true) return badRequest('The simulator does not stream. Leave `stream` out.');
   const maxTokens = request.data.max_completion_tokens ?? max_tokens ?? null;
 
-  let promptTokens = 0;
-  for (const { content } of messages) {
-    const parts = typeof content === 'string' ? [{ text: content }] : (content ?? []);
-    promptTokens += TOKENS_PER_MESSAGE;
-    for (const { text } of parts) promptTokens += countTokens(text ?? '');
-  }
-  const choices = planChoices(n ?? 1, maxTokens, context);
+  const plan = { model, promptTokens: messageTokens(messages), count: n ?? 1, maxTokens };
+  return answerAsChat('chatcmpl', plan, context);
+}
+
+/** What a request asks of whoever answers it with messages. */
+export interface ChatPlan {
+  readonly model: string;
+  readonly promptTokens: number;
+  readonly count: number;
+  readonly maxTokens: number | null;
+}
+
+/** The answer in choices with a message each, as chat and FIM have it. */
+export function answerAsChat(
+  idPrefix: string,
+  { model, promptTokens, count, maxTokens }: ChatPlan,
+  context: WorkContext,
+): Work {
+  const choices = planChoices(count, maxTokens, context);
   const completionTokens = tokenSum(choices);
-  const id = answerId('chatcmpl', context.random);
+  const id = answerId(idPrefix, context.random);
   const created = createdAt(context.random);
   return {
     model,

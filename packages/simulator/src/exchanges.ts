@@ -3,6 +3,7 @@ import { BodyCounts, fingerprintOf } from './body-counts.ts';
 import type { Fingerprint } from './body-counts.ts';
 import type { SimulatorClock } from './clock.ts';
 import { sample } from './distribution.ts';
+import type { Endpoint } from './endpoints.ts';
 import { drawFault } from './faults.ts';
 import type { Fault } from './faults.ts';
 import * as refusals from './refusals.ts';
@@ -14,7 +15,7 @@ import type { SimulatorSettings } from './settings.ts';
 import { emptyTally } from './stats.ts';
 import type { SimulatorStats } from './stats.ts';
 import { isRefusal, readWork, writeAnswer } from './work.ts';
-import type { ReadWork, Work } from './work.ts';
+import type { Work } from './work.ts';
 
 /** A request as code sees it that chooses failures itself. */
 export interface ReceivedRequest {
@@ -90,7 +91,7 @@ export class Exchanges {
   }
 
   /** Answers sooner or later, or ends the connection, as the settings say. */
-  take(request: IncomingMessage, body: Buffer, read: ReadWork, response: ServerResponse): void {
+  take(request: IncomingMessage, body: Buffer, endpoint: Endpoint, response: ServerResponse): void {
     const settings = this.#settings;
     const print = fingerprintOf(body);
     const exchange: Exchange = { print, response, end: 'refused' };
@@ -103,7 +104,9 @@ export class Exchanges {
     }
 
     const random = seededRandom(settings.seed, print.high, print.low, ANSWER_SEED);
-    const work = readWork(read, body, { settings, random });
+    const type = request.headers['content-type'] ?? '';
+    const isForm = endpoint.takesForms && /^multipart\/form-data\b/i.test(type);
+    const work = readWork(endpoint.read, body, isForm ? type : null, { settings, random });
     if (isRefusal(work)) return refuse(response, work);
 
     const luck = seededRandom(settings.seed, print.high, print.low, times);

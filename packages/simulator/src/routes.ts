@@ -1,21 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { readChat } from './chat.ts';
-import { readCompletion } from './completions.ts';
 import { control } from './control.ts';
-import { readEmbedding } from './embeddings.ts';
+import { ENDPOINTS } from './endpoints.ts';
 import type { Exchanges } from './exchanges.ts';
 import { metricsText } from './metrics.ts';
 import { INTERNAL_ERROR, NO_SUCH_PATH, WRONG_KEY, WRONG_METHOD } from './refusals.ts';
 import { refuse, send, sendJson } from './send.ts';
 import type { SimulatorSettings } from './settings.ts';
 import type { Simulator } from './simulator.ts';
-import type { ReadWork } from './work.ts';
-
-const ENDPOINTS: ReadonlyMap<string, ReadWork> = new Map([
-  ['/v1/chat/completions', readChat],
-  ['/v1/completions', readCompletion],
-  ['/v1/embeddings', readEmbedding],
-]);
 
 /** What OpenAI's clients read, and what Mistral's read beyond that. */
 const MODEL_CARD = {
@@ -25,10 +16,14 @@ const MODEL_CARD = {
   type: 'base',
   capabilities: {
     completion_chat: true,
-    completion_fim: false,
+    completion_fim: true,
     function_calling: false,
     fine_tuning: false,
     vision: false,
+    ocr: true,
+    classification: true,
+    moderation: true,
+    audio_transcription: true,
   },
 } as const;
 
@@ -42,11 +37,13 @@ export function route(
   response: ServerResponse,
 ): void {
   const path = (request.url ?? '').split('?', 1)[0];
-  const read = ENDPOINTS.get(path);
-  if (read !== undefined || (path.startsWith(CONTROL) && path !== '/simulator/stats')) {
+  const { endpoints } = simulator.settings;
+  const endpoint = endpoints === null || endpoints.includes(path) ? ENDPOINTS.get(path) : undefined;
+  if (endpoint === undefined && ENDPOINTS.has(path)) return refuse(response, NO_SUCH_PATH);
+  if (endpoint !== undefined || (path.startsWith(CONTROL) && path !== '/simulator/stats')) {
     if (request.method !== 'POST') return refuse(response, WRONG_METHOD);
     return readBody(request, (body) => {
-      if (read !== undefined) return exchanges.take(request, body, read, response);
+      if (endpoint !== undefined) return exchanges.take(request, body, endpoint, response);
       control(simulator, path.slice(CONTROL.length), body, response).catch(() =>
         refuse(response, INTERNAL_ERROR),
       );

@@ -15,7 +15,7 @@ interface Ranged extends Described {
 /** `null` as a default means: none. */
 export type SettingDefinition =
   | (Described & { readonly kind: 'text'; readonly default: string | null })
-  | (Described & { readonly kind: 'list'; readonly default: readonly string[] })
+  | (Described & { readonly kind: 'list'; readonly default: readonly string[] | null })
   | (Described & { readonly kind: 'switch'; readonly default: boolean })
   | (Ranged & { readonly kind: 'whole' | 'number'; readonly default: number | null })
   | (Ranged & { readonly kind: 'distribution'; readonly default: Distribution });
@@ -36,6 +36,11 @@ export const SETTINGS = {
     kind: 'list',
     default: ['simulated-chat', 'simulated-embed'],
     description: 'Models it serves, each on every endpoint; any other is answered 404.',
+  },
+  endpoints: {
+    kind: 'list',
+    default: null,
+    description: 'Paths it answers, such as /v1/embeddings; without this all it knows. Any other is 404.',
   },
   apiKey: {
     kind: 'text',
@@ -95,7 +100,7 @@ export const SETTINGS = {
     min: 0,
     max: 256 * 1024 * 1024,
     default: null,
-    description: 'Makes chat and completion answers this large by lengthening their text.',
+    description: 'Makes answers that hold text this large by lengthening it.',
   },
   prettyPrint: {
     kind: 'switch',
@@ -163,7 +168,7 @@ export type SettingName = keyof typeof SETTINGS;
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
 
 type ValueOf<Definition> = Definition extends { kind: 'list' }
-  ? readonly string[]
+  ? readonly string[] | NullOf<Definition>
   : Definition extends { kind: 'switch' }
     ? boolean
     : Definition extends { kind: 'distribution' }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { readForm } from './forms.ts';
 import { badRequest, unknownModel } from './refusals.ts';
 import type { Refusal } from './refusals.ts';
 import type { Random } from './seeded-random.ts';
@@ -12,7 +13,7 @@ export interface Work {
   readonly completionTokens: number;
   /** Tokens of the longest choice: choices are written side by side, so this one decides how long it takes. */
   readonly longestChoice: number;
-  /** What the choices say; none for embeddings. */
+  /** What the choices or pages say; none where the answer holds no text. */
   writeTexts(): string[];
   answerWith(texts: readonly string[]): unknown;
 }
@@ -29,11 +30,16 @@ export function isRefusal(read: Work | Refusal): read is Refusal {
   return 'status' in read;
 }
 
-/** Understands the body of a request, or says what is wrong with it. */
-export function readWork(read: ReadWork, body: Buffer, context: WorkContext): Work | Refusal {
+/** Understands the body of a request, or says what is wrong with it. `formType` is the content type of a form, null for JSON. */
+export function readWork(
+  read: ReadWork,
+  body: Buffer,
+  formType: string | null,
+  context: WorkContext,
+): Work | Refusal {
   let value: unknown;
   try {
-    value = JSON.parse(body.toString());
+    value = formType === null ? JSON.parse(body.toString()) : readForm(body, formType);
   } catch (error) {
     return badRequest(`1 validation error: body is not valid JSON: ${(error as Error).message}`);
   }

@@ -25,7 +25,7 @@ export function addSimulateCommand(program: Command): void {
     .command('simulate')
     .summary('an inference server without a model, to try things on')
     .description(
-      'Starts a server that answers chat, completions and embeddings without a model: answers are made up, but latency, ' +
+      'Starts a server that answers every endpoint of the batch API without a model: answers are made up, but latency, ' +
         'tokens, overload and failures are what you set.',
     );
   for (const name of SETTING_NAMES) {
