@@ -100,7 +100,7 @@ async function planBatch(database: Database, session: string, shards: number): P
       routes: null,
       priority: 0,
     },
-    { maxPendingRequests: null },
+    { maxPendingRequests: null, maxActiveJobs: null },
   );
   const task = await database.claimTask(session);
   if (task === null) throw new Error('There is no plan to make.');

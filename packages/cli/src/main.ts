@@ -1,11 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import { addAuditCommand } from './commands/audit.ts';
 import { addKeysCommand } from './commands/keys.ts';
 import { addResultsCommand } from './commands/results.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addSubmitCommand } from './commands/submit.ts';
+import { addWorkspacesCommand } from './commands/workspaces.ts';
 import { EXIT, EXIT_CODE_HELP } from './exit-codes.ts';
 
 const program = new Command('bora')
@@ -20,6 +22,8 @@ addRunCommand(program);
 addSubmitCommand(program);
 addResultsCommand(program);
 addKeysCommand(program);
+addWorkspacesCommand(program);
+addAuditCommand(program);
 addSimulateCommand(program);
 
 // Whoever reads our output may stop early, as `head` does. That is no error.

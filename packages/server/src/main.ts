@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
 import type { FastifyInstance } from 'fastify';
+import { AuditRetention } from './access/audit-retention.ts';
 import { Authenticator } from './access/authenticate.ts';
 import { checkBinding } from './access/loopback.ts';
 import { createApi } from './api/create-api.ts';
@@ -24,12 +25,16 @@ import { passStopPoints } from './observe/stop-points.ts';
 import { openDiskBlobStore } from './storage/disk/disk-blob-store.ts';
 import { openSystemDisk } from './storage/disk/system-disk.ts';
 import type { AccessRecords } from './storage/ports/access-records.ts';
+import type { AuditRecords } from './storage/ports/audit-records.ts';
 import type { Database } from './storage/ports/database.ts';
 import type { Disk } from './storage/ports/disk.ts';
+import type { WorkspaceRecords } from './storage/ports/workspace-records.ts';
 import type { SqliteOptions } from './storage/sqlite/open-sqlite-database.ts';
 import { openSqliteDatabase } from './storage/sqlite/open-sqlite-database.ts';
 import { UpstreamRegistry } from './upstreams/registry.ts';
 import type { Upstreams, UpstreamStatus } from './upstreams/upstreams.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** What tests and tools put in place of the real thing. */
 export interface BoraOverrides {
@@ -55,6 +60,7 @@ interface Parts {
   readonly upstreams: Upstreams;
   readonly worker: Worker;
   readonly collector: Collector;
+  readonly auditRetention: AuditRetention;
   readonly api: FastifyInstance;
   /** Closes what was opened, in the opposite order. */
   readonly opened: AsyncDisposableStack;
@@ -113,11 +119,12 @@ export class Bora implements AsyncDisposable {
    * @throws OpenToEverybody, CannotListen
    */
   async start(signal?: AbortSignal): Promise<void> {
-    const { config, log, database, upstreams, worker, collector, api } = this.#parts;
+    const { config, log, database, upstreams, worker, collector, auditRetention, api } = this.#parts;
     checkBinding(config.host, await database.hasKeys());
     this.#url = await listenOn(api, config.host, config.port);
     worker.start();
     collector.start();
+    auditRetention.start();
     log.info({ url: this.#url, data: config.data }, 'Bora listens');
     await upstreams.start(signal);
   }
@@ -136,23 +143,27 @@ export class Bora implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    const { config, log, clock, worker, collector, api, opened } = this.#parts;
+    const { config, log, clock, worker, collector, auditRetention, api, opened } = this.#parts;
     await using _closedLast = opened;
     const graceMs = config.stopGraceSeconds * 1000;
     const [{ aborted }] = await Promise.all([
       worker.stop(graceMs),
       closeWithin(api, graceMs, clock),
       collector.stop(),
+      auditRetention.stop(),
     ]);
     log.info({ aborted }, 'Bora stopped; aborted requests are sent again after the next start');
   }
 }
 
+/** What `bora keys`, `bora workspaces` and `bora audit` work on. */
+export type Administration = AccessRecords & WorkspaceRecords & AuditRecords;
+
 /**
- * The workspaces and keys of a data folder, also while a Bora runs on it, for `bora keys`. Close it soon.
+ * Keys, workspaces and the audit log of a data folder, also while a Bora runs on it, which sees what changes at once. Close it soon.
  * @throws DatabaseRefused if a newer Bora wrote the folder
  */
-export function openAccessRecords(dataFolder: string): Promise<AccessRecords & AsyncDisposable> {
+export function openAdministration(dataFolder: string): Promise<Administration & AsyncDisposable> {
   return openSqliteDatabase({ folder: dataFolder, clock: systemClock, lock: false });
 }
 
@@ -199,12 +210,18 @@ async function open(
     settings: { ...DEFAULT_DISPATCH_SETTINGS, maxLineBytes: config.maxLineBytes, ...overrides.dispatch },
   });
   const collector = new Collector({ database, blobs, clock, log: logOf(log, 'files') });
+  const auditRetention = new AuditRetention({
+    database,
+    clock,
+    log: logOf(log, 'access'),
+    keepMs: config.auditDays * DAY_MS,
+  });
   const api = createApi({
     database,
     blobs,
     session: opening.use(new WritingSession(database, clock, logOf(log, 'api'))),
     indexer: opening.use(new IndexThread()),
-    authenticator: new Authenticator(database, clock),
+    authenticator: new Authenticator(database),
     upstreams,
     clock,
     log: logOf(log, 'api'),
@@ -212,5 +229,6 @@ async function open(
     reachStopPoint,
     settings: config,
   });
-  return { config, log: logOf(log, 'main'), clock, database, upstreams, worker, collector, api };
+  const mainLog = logOf(log, 'main');
+  return { config, log: mainLog, clock, database, upstreams, worker, collector, auditRetention, api };
 }

@@ -1,49 +1,37 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SimulatedClock } from '@bora/testkit/simulated-clock';
+import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
 import { hashOfKey, makeApiKey } from '../src/access/api-key.ts';
-import { Authenticator } from '../src/access/authenticate.ts';
+import { AuditRetention } from '../src/access/audit-retention.ts';
+import { Authenticator, covers } from '../src/access/authenticate.ts';
+import { createApiKey } from '../src/access/create-key.ts';
 import { checkBinding, isLoopback } from '../src/access/loopback.ts';
 import { signDownload, verifyDownload } from '../src/access/signed-url.ts';
-import type { Clock } from '../src/observe/clock.ts';
-import type { AccessRecords, ApiKeyRecord } from '../src/storage/ports/access-records.ts';
+import { silentLog } from '../src/observe/log.ts';
+import { KEY_SCOPES } from '../src/storage/ports/access-records.ts';
+import { openSqliteDatabase } from '../src/storage/sqlite/open-sqlite-database.ts';
 
 const SECRET = 'ab'.repeat(32);
 const GRANT = { fileId: 'f'.repeat(36), workspaceId: 'w1', expires: 1_000 };
 
-function keyRecords(): AccessRecords & { keys: ApiKeyRecord[]; asked: number } {
-  const hashes = new Map<string, ApiKeyRecord>();
-  const keys: ApiKeyRecord[] = [];
-  const records = {
-    keys,
-    asked: 0,
-    defaultWorkspace: async () => ({ id: 'default', name: 'default' }),
-    createKey: async (key: { id: string; hash: string; name: string; prefix: string; workspace: string }) => {
-      const record = { ...key, workspaceId: `of ${key.workspace}`, createdAt: 0, revokedAt: null };
-      keys.push(record);
-      hashes.set(key.hash, record);
-      return record;
+async function openRecords() {
+  const folder = await makeTemporaryFolder();
+  const clock = new SimulatedClock();
+  const database = await openSqliteDatabase({ folder: folder.path, clock });
+  return {
+    clock,
+    database,
+    access: new Authenticator(database),
+    async [Symbol.asyncDispose]() {
+      await database[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
     },
-    listKeys: async () => keys,
-    findKey: async (hash: string) => hashes.get(hash) ?? null,
-    revokeKey: async () => hashes.delete([...hashes.keys()][0]),
-    hasKeys: async () => {
-      records.asked += 1;
-      return hashes.size > 0;
-    },
-    signingSecret: async () => SECRET,
   };
-  return records;
 }
 
-function handClock(): Clock & { time: number } {
-  const clock = {
-    time: 0,
-    now: () => clock.time,
-    elapsed: () => clock.time,
-    sleep: async () => {},
-    after: () => () => {},
-  };
-  return clock;
+function bearer(key: string): { authorization: string } {
+  return { authorization: `Bearer ${key}` };
 }
 
 test('a fresh key is long, marked, and found only by its hash', () => {
@@ -53,46 +41,100 @@ test('a fresh key is long, marked, and found only by its hash', () => {
   assert.ok(made.key.startsWith(made.prefix) && made.prefix.length < 12);
 });
 
-test('without keys everybody is the default workspace', async () => {
-  const access = new Authenticator(keyRecords(), handClock());
-  assert.deepEqual(await access.authenticate({}), { workspaceId: 'default', keyId: null });
-  assert.deepEqual(await access.authenticate({ authorization: 'Bearer anything' }), {
-    workspaceId: 'default',
-    keyId: null,
-  });
-});
-
-test('once a key exists, only live keys are let in, in each of the ways they are sent', async () => {
-  const records = keyRecords();
-  const { key, hash, prefix } = makeApiKey((count) => new Uint8Array(count).fill(1));
-  await records.createKey({ id: 'k1', workspace: 'team', name: 'n', hash, prefix });
-  const access = new Authenticator(records, handClock());
-  const known = { workspaceId: 'of team', keyId: 'k1' };
-  assert.deepEqual(await access.authenticate({ authorization: `Bearer ${key}` }), known);
-  assert.deepEqual(await access.authenticate({ authorization: `bearer Bearer ${key}` }), known);
-  assert.deepEqual(await access.authenticate({ 'x-api-key': key }), known);
-  for (const headers of [
-    {},
-    { authorization: 'Bearer wrong' },
-    { authorization: key },
-    { 'x-api-key': '' },
-  ]) {
-    assert.equal(await access.authenticate(headers), null);
+test('without keys everybody is an admin of the default workspace, and the same person', async () => {
+  await using world = await openRecords();
+  for (const headers of [{}, bearer('anything')]) {
+    const identified = await world.access.identify(headers, '127.0.0.1');
+    assert.ok(identified.kind === 'caller');
+    const { id: workspaceId, limits } = await world.database.defaultWorkspace();
+    const actor = { keyId: null, user: null, ip: '127.0.0.1' };
+    assert.deepEqual(identified.caller, { workspaceId, actor, creator: null, scope: 'admin', limits });
   }
 });
 
-test('whether keys exist is asked at most once a second', async () => {
-  const records = keyRecords();
-  const clock = handClock();
-  const access = new Authenticator(records, clock);
-  await access.authenticate({});
-  clock.time = 999;
-  await access.authenticate({});
-  assert.equal(records.asked, 1);
-  const { hash, prefix } = makeApiKey((count) => new Uint8Array(count));
-  await records.createKey({ id: 'k1', workspace: 'team', name: 'n', hash, prefix });
-  clock.time = 1_000;
-  assert.equal(await access.authenticate({}), null);
+test('once a key exists, only live keys are let in, in each of the ways they are sent', async () => {
+  await using world = await openRecords();
+  const { key, record } = await createApiKey(world.database, { workspace: 'team', name: 'n', scope: 'read' });
+  for (const headers of [bearer(key), { authorization: `bearer Bearer ${key}` }, { 'x-api-key': key }]) {
+    const identified = await world.access.identify(headers, null);
+    assert.ok(identified.kind === 'caller');
+    const { workspaceId, creator, scope } = identified.caller;
+    assert.deepEqual([workspaceId, creator, scope], [record.workspaceId, record.id, 'read']);
+  }
+  for (const headers of [{}, bearer('wrong'), { authorization: key }, { 'x-api-key': '' }]) {
+    assert.deepEqual(await world.access.identify(headers, null), { kind: 'unknown' });
+  }
+});
+
+test('keys of one user make things under one name', async () => {
+  await using world = await openRecords();
+  for (const name of ['laptop', 'phone']) {
+    const { key } = await createApiKey(world.database, { workspace: 'team', name, user: 'ada' });
+    const identified = await world.access.identify(bearer(key), null);
+    assert.ok(identified.kind === 'caller');
+    assert.equal(identified.caller.creator, 'ada');
+  }
+});
+
+test('an expired or revoked key is refused with the very next call, and the last one closes Bora for good', async () => {
+  await using world = await openRecords();
+  const { database, clock } = world;
+  const short = await createApiKey(database, {
+    workspace: 'team',
+    name: 's',
+    expiresAt: clock.now() + 1_000,
+  });
+  const long = await createApiKey(database, { workspace: 'team', name: 'l' });
+  const kinds = async (): Promise<string[]> =>
+    Promise.all([short, long].map(async ({ key }) => (await world.access.identify(bearer(key), null)).kind));
+  assert.deepEqual(await kinds(), ['caller', 'caller']);
+  await clock.advance(1_000);
+  assert.deepEqual(await kinds(), ['expired', 'caller']);
+  await database.revokeKey(long.record.id);
+  assert.deepEqual(await kinds(), ['expired', 'revoked']);
+  assert.deepEqual(await new Authenticator(database).identify({}, null), { kind: 'unknown' });
+});
+
+test('a disabled workspace lets nobody in, not even with a link, until it is enabled', async () => {
+  await using world = await openRecords();
+  const { database } = world;
+  const { key, record } = await createApiKey(database, { workspace: 'team', name: 'n' });
+  const kinds = async (): Promise<string[]> => [
+    (await world.access.identify(bearer(key), null)).kind,
+    (await world.access.identifyHolder(record.workspaceId, null)).kind,
+  ];
+  await database.changeWorkspace(record.workspaceId, { disabled: 'unpaid' });
+  assert.deepEqual(await kinds(), ['disabled', 'disabled']);
+  await database.changeWorkspace(record.workspaceId, { disabled: null });
+  assert.deepEqual(await kinds(), ['caller', 'caller']);
+  assert.deepEqual(await world.access.identifyHolder('nowhere', null), { kind: 'unknown' });
+});
+
+test('each scope covers those below it', () => {
+  const covered = KEY_SCOPES.map((scope) => KEY_SCOPES.filter((needed) => covers(scope, needed)));
+  assert.deepEqual(covered, [['read'], ['read', 'write'], ['read', 'write', 'admin']]);
+});
+
+test('the audit log is kept for its time, and looked through again each hour', async () => {
+  const clock = new SimulatedClock();
+  const left = [1_000, 1_000, 3, 0, 0];
+  const asked: number[] = [];
+  const database = {
+    pruneAudit: async (maxAgeMs: number) => {
+      asked.push(maxAgeMs);
+      if (asked.length === 4) throw new Error('no');
+      return left.shift() ?? 0;
+    },
+  };
+  const retention = new AuditRetention({ database, clock, log: silentLog, keepMs: 5 });
+  retention.start();
+  await clock.advance(0);
+  assert.deepEqual(asked, [5, 5, 5], 'goes on at once while there is more');
+  await clock.advance(2 * 60 * 60 * 1000);
+  assert.equal(asked.length, 5, 'a failure is left for the next hour');
+  await retention.stop();
+  await clock.advance(60 * 60 * 1000);
+  assert.equal(asked.length, 5);
 });
 
 test('a signed URL opens its file until its time, and nothing else', () => {

@@ -29,7 +29,7 @@ async function countFiles(): Promise<number | null> {
 }
 
 async function contentOf(fileId: string): Promise<string> {
-  const file = await server.database.getFile(server.workspaceId, fileId);
+  const file = await server.database.getFile(server.workspaceId, fileId, null);
   const chunks: Uint8Array[] = [];
   for await (const chunk of readFileRange(server, fileId, 0, file!.bytes)) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
@@ -104,7 +104,7 @@ for (const order of ['before', 'behind'] as const) {
     const { status, body } = await create(`{${(order === 'before' ? parts : parts.toReversed()).join(',')}}`);
     assert.equal(status, 200);
     assert.deepEqual([body.total_requests, body.input_files.length, body.outputs], [2, 1, null]);
-    const file = await server.database.getFile(server.workspaceId, body.input_files[0]);
+    const file = await server.database.getFile(server.workspaceId, body.input_files[0], null);
     assert.deepEqual([file?.source, file?.sampleType, file?.numLines], ['mistral', 'batch_request', 2]);
     assert.equal(
       await contentOf(body.input_files[0]),

@@ -40,6 +40,8 @@ export interface ApiServerOptions {
 const SETTINGS: ApiSettings = {
   publicUrl: null,
   maxPendingRequests: null,
+  maxActiveJobs: null,
+  maxStoredBytes: null,
   maxFileBytes: null,
   maxFileLines: null,
   maxLineBytes: 16 * 1024 * 1024,
@@ -67,7 +69,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     blobs,
     session,
     indexer,
-    authenticator: new Authenticator(database, clock),
+    authenticator: new Authenticator(database),
     upstreams: {
       models: () => upstreams,
       whyWaiting: () => upstreams.waiting,

@@ -71,7 +71,7 @@ test('lines that are no requests are fine for another purpose than batch', async
   ]);
   assert.equal(status, 200);
   assert.deepEqual([body.sample_type, body.num_lines], ['instruct', 2]);
-  const file = await server.database.getFile(server.workspaceId, body.id);
+  const file = await server.database.getFile(server.workspaceId, body.id, null);
   assert.equal(file?.lineIndex, null);
 });
 

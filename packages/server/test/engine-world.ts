@@ -142,7 +142,7 @@ export async function openEngineWorld(
           createdBy: null,
           ...overrides,
         },
-        { maxPendingRequests: null },
+        { maxPendingRequests: null, maxActiveJobs: null },
       );
       if (result.kind !== 'created') throw new Error(`The batch was not created: ${result.kind}.`);
       return id;
@@ -150,7 +150,7 @@ export async function openEngineWorld(
     ended: (batchId) => until(batchId, (found) => found.endedAt !== null),
     async lines(fileId) {
       if (fileId === null) return [];
-      const file = await database.getFile(workspaceId, fileId);
+      const file = await database.getFile(workspaceId, fileId, null);
       if (file === null) throw new Error(`There is no file ${fileId}.`);
       const chunks: Uint8Array[] = [];
       for await (const chunk of readFileRange({ database, blobs }, fileId, 0, file.bytes)) chunks.push(chunk);

@@ -80,7 +80,7 @@ it('without the lock a folder can be written beside its holder, whose sessions l
   await using beside = await openSqliteDatabase({ folder: folder.path, clock, lock: false });
   await beside.createKey({ id: 'k', workspace: 'w', name: 'n', hash: 'h', prefix: 'p' });
   await beside.openSession();
-  assert.equal((await holder.findKey('h'))?.id, 'k');
+  assert.equal((await holder.findKey('h'))?.key.id, 'k');
   assert.equal(await holder.heartbeat(session), true);
 });
 

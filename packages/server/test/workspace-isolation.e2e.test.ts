@@ -15,8 +15,12 @@ import { answerWell, questionLine, questionOf } from './paced-bora.ts';
 
 const CHAT = '/v1/chat/completions';
 
+type MadeKey = Awaited<ReturnType<typeof createApiKey>>;
+
 interface Tenant {
   readonly key: string;
+  readonly keyId: string;
+  readonly workspaceId: string;
   readonly client: WholeBora['client'];
   /** Over `input`, ended, with an output and an error file. */
   readonly job: BatchJob;
@@ -27,6 +31,8 @@ interface Tenant {
 const IDS_OF_PARAMETER: Readonly<Record<string, (owner: Tenant) => readonly string[]>> = {
   file_id: ({ job, input }) => [input, job.output_file!, job.error_file!],
   job_id: ({ job }) => [job.id, `batch_${job.id.replaceAll('-', '')}`],
+  key_id: ({ keyId }) => [keyId],
+  workspace: ({ workspaceId }) => [workspaceId],
 };
 
 /** Routes without a parameter, and where they are tried. A new one must be told here. */
@@ -42,6 +48,14 @@ const WITHOUT_PARAMETER: Readonly<Record<string, string>> = {
   'HEAD /healthz': 'public pages name nobody',
   'GET /readyz': 'public pages name nobody',
   'HEAD /readyz': 'public pages name nobody',
+  'GET /bora/v1/keys': 'admins alone',
+  'HEAD /bora/v1/keys': 'admins alone',
+  'POST /bora/v1/keys': 'admins alone',
+  'GET /bora/v1/workspaces': 'admins alone',
+  'HEAD /bora/v1/workspaces': 'admins alone',
+  'POST /bora/v1/workspaces': 'admins alone',
+  'GET /bora/v1/audit': 'admins alone',
+  'HEAD /bora/v1/audit': 'admins alone',
   'GET /metrics': 'public pages name nobody',
   'HEAD /metrics': 'public pages name nobody',
 };
@@ -71,15 +85,14 @@ function noteRoutes(message: unknown): void {
   });
 }
 
-async function makeKeys(folder: string, workspaces: readonly string[]): Promise<string[]> {
+async function makeKeys(folder: string, workspaces: readonly string[]): Promise<MadeKey[]> {
   await using database = await openSqliteDatabase({ folder, clock: systemClock });
-  const keys: string[] = [];
-  for (const workspace of workspaces)
-    keys.push((await createApiKey(database, { workspace, name: 'test' })).key);
+  const keys: MadeKey[] = [];
+  for (const workspace of workspaces) keys.push(await createApiKey(database, { workspace, name: 'test' }));
   return keys;
 }
 
-async function settle(key: string, filename: string): Promise<Tenant> {
+async function settle({ key, record }: MadeKey, filename: string): Promise<Tenant> {
   const client = whole.clientWith(key);
   const lines = [questionLine('good'), questionLine('bad')];
   const input = await client.files.upload(new Blob(lines), { filename });
@@ -91,7 +104,7 @@ async function settle(key: string, filename: string): Promise<Tenant> {
   });
   const job = await client.jobs.waitUntilComplete(id, { intervalMs: 10 });
   assert.ok(job.output_file !== null && job.error_file !== null);
-  return { key, client, job, input: input.id };
+  return { key, keyId: record.id, workspaceId: record.workspaceId, client, job, input: input.id };
 }
 
 interface Call {
@@ -144,7 +157,8 @@ test('the ids of another workspace are answered by each route exactly as ids tha
       const about = (named: string): Call => ({ method, path: url.replace(`:${parameter}`, named) });
       const foreign = await answerTo(about(id), theirs, id);
       assert.deepEqual(foreign, await answerTo(about(unknown), theirs, unknown), `${method} ${url}`);
-      assert.equal((foreign as { status: number }).status, 404, `${method} ${url}`);
+      const status = url.startsWith('/bora/') ? 403 : 404;
+      assert.equal((foreign as { status: number }).status, status, `${method} ${url}`);
       tried += 1;
     }
   }
@@ -203,6 +217,14 @@ test('a signed link opens its own file only, and no other key opens more with it
     const bent = link.replace(theirs.input, fileId);
     assert.equal((await fetch(bent)).status, 403);
     assert.equal((await fetch(bent, { headers: { authorization: `Bearer ${theirs.key}` } })).status, 403);
+  }
+});
+
+test("what admins alone may do is refused to a workspace's own keys", async () => {
+  for (const call of Object.keys(WITHOUT_PARAMETER).filter((each) => each.includes('/bora/'))) {
+    const [method, path] = call.split(' ');
+    const { status } = (await answerTo({ method, path }, theirs, '-')) as { status: number };
+    assert.equal(status, 403, call);
   }
 });
 

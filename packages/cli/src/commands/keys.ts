@@ -1,101 +1,130 @@
-import { openAccessRecords } from '@bora/server';
 import { createApiKey } from '@bora/server/access/create-key';
-import { readConfig } from '@bora/server/config/config';
-import type { AccessRecords, ApiKeyRecord } from '@bora/server/storage/ports/access-records';
+import { keyView } from '@bora/server/access/views';
+import { KEY_SCOPES } from '@bora/server/storage/ports/access-records';
+import type { KeyScope } from '@bora/server/storage/ports/access-records';
 import type { Command } from 'commander';
+import { Option } from 'commander';
+import {
+  administrationCommand,
+  commandActor,
+  momentText,
+  openFolder,
+  openOrMakeFolder,
+} from '../administration.ts';
+import type { AdministrationFlags } from '../administration.ts';
 import { CliError } from '../cli-error.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import { addOptionFlags, optionFlagsOf } from '../option-flags.ts';
+import { readExpiry } from '../moments.ts';
 import type { Output } from '../output.ts';
 import { runAction } from '../run-action.ts';
 import { renderTable } from '../table.ts';
 
-interface KeysFlags {
-  readonly data?: string;
-  readonly json?: boolean;
-}
-
-interface CreateFlags extends KeysFlags {
+interface CreateFlags extends AdministrationFlags {
   readonly name: string;
   readonly workspace?: string;
+  readonly user?: string;
+  readonly scope: KeyScope;
+  readonly expires?: (now: number) => number;
 }
 
 /** Each works on the data folder itself, whether or not a Bora runs on it. */
 export function addKeysCommand(program: Command): void {
   const keys = program.command('keys').description('API keys of a data folder, also while Bora runs on it');
 
-  keysCommand(keys, 'create', 'make a key; it is shown this once')
-    .requiredOption('--name <name>', 'who or what uses it')
+  administrationCommand(keys, 'create', 'make a key; it is shown this once')
+    .requiredOption('--name <name>', 'what uses it')
     .option('--workspace <name>', 'whose files and jobs it sees; made if it does not exist')
+    .option('--user <name>', 'whose it is; keys of one user are the same person')
+    .addOption(scopeOption())
+    .option('--expires <when>', 'such as 90d, 12h or 2027-01-31; default: never', readExpiry)
     .action((flags: CreateFlags) => runAction(flags, (output) => create(flags, output)));
 
-  keysCommand(keys, 'list', 'show all keys, by their first characters').action((flags: KeysFlags) =>
-    runAction(flags, (output) => list(flags, output)),
+  administrationCommand(keys, 'list', 'show all keys, by their first characters').action(
+    (flags: AdministrationFlags) => runAction(flags, (output) => list(flags, output)),
   );
 
-  keysCommand(keys, 'revoke', 'end a key at once')
+  administrationCommand(keys, 'revoke', 'end a key at once')
     .argument('<id>', 'as `bora keys list` shows it')
-    .action((id: string, flags: KeysFlags) => runAction(flags, (output) => revoke(id, flags, output)));
+    .action((id: string, flags: AdministrationFlags) =>
+      runAction(flags, (output) => revoke(id, flags, output)),
+    );
 }
 
-function keysCommand(parent: Command, name: string, description: string): Command {
-  const command = parent.command(name).description(description);
-  return addOptionFlags(command, ['data', 'config']).option('--json', 'print JSON only');
+function scopeOption(): Option {
+  const meaning = 'read: look and download; write: upload and run jobs too; admin: keys and workspaces too';
+  return new Option('--scope <scope>', meaning).choices(KEY_SCOPES).default('write');
 }
 
 async function create(flags: CreateFlags, output: Output): Promise<ExitCode> {
-  await using records = await openRecords(flags);
+  await using records = await openOrMakeFolder(flags);
+  const { name, user, scope } = flags;
   const workspace = flags.workspace ?? (await records.defaultWorkspace()).name;
   const first = !(await records.hasKeys());
-  const { key, record } = await createApiKey(records, { workspace, name: flags.name });
-  output.result({ key, ...shown(record) }, key);
-  output.say(`\nThis is the only time the key is shown. It belongs to workspace ${record.workspace}.`);
+  const expiresAt = flags.expires?.(Date.now()) ?? null;
+  const { key, record } = await createApiKey(
+    records,
+    { workspace, name, scope, expiresAt, user: user ?? null },
+    commandActor(),
+  );
+  const view = keyView(record);
+  output.result({ ...view, key }, key);
+  output.say(
+    `\nThis is the only time the key is shown. It may ${MAY[scope]} in workspace ${view.workspace}` +
+      `${view.expires_at === null ? '' : ` until ${momentText(view.expires_at)} UTC`}.`,
+  );
   if (first) output.say('It is the first key: from now on every call needs one.');
   return EXIT.ok;
 }
 
-async function list(flags: KeysFlags, output: Output): Promise<ExitCode> {
-  await using records = await openRecords(flags);
-  const keys = (await records.listKeys()).map(shown);
+const MAY: Readonly<Record<KeyScope, string>> = {
+  read: 'read',
+  write: 'write',
+  admin: 'administer, and write',
+};
+
+async function list(flags: AdministrationFlags, output: Output): Promise<ExitCode> {
+  await using records = await openFolder(flags);
+  const keys = (await records.listKeys()).map(keyView);
   const rows = keys.map((key) => [
     key.id,
     `${key.prefix}…`,
     key.name,
+    key.user ?? '',
     key.workspace,
-    key.created_at,
-    key.revoked_at ?? '',
+    key.scope,
+    key.state,
+    momentText(key.created_at),
+    momentText(key.expires_at),
+    momentText(key.last_used_at),
   ]);
-  const titles = ['id', 'key', 'name', 'workspace', 'created', 'revoked'].map((title) => ({ title }));
-  output.result({ keys }, keys.length === 0 ? 'There are no keys.' : renderTable(titles, rows));
+  const titles = [
+    'id',
+    'key',
+    'name',
+    'user',
+    'workspace',
+    'scope',
+    'state',
+    'created',
+    'expires',
+    'last used',
+  ];
+  const columns = titles.map((title) => ({ title }));
+  output.result({ keys }, keys.length === 0 ? 'There are no keys.' : renderTable(columns, rows));
   return EXIT.ok;
 }
 
-async function revoke(id: string, flags: KeysFlags, output: Output): Promise<ExitCode> {
-  await using records = await openRecords(flags);
-  if (!(await records.revokeKey(id)))
-    throw new CliError(`There is no live key ${id}.`, {
+async function revoke(id: string, flags: AdministrationFlags, output: Output): Promise<ExitCode> {
+  await using records = await openFolder(flags);
+  if (!(await records.revokeKey(id, commandActor())))
+    throw new CliError(`There is no key ${id} that could be revoked.`, {
       exitCode: EXIT.usage,
       whatToDo: 'See the ids with: bora keys list',
     });
-  const left = await records.hasKeys();
-  output.result({ revoked: id, keys_left: left }, `Revoked ${id}.`);
-  if (!left) output.say('It was the last key: Bora now answers without one, on a loopback address only.');
+  const live = (await records.listKeys()).filter(({ state }) => state === 'live').length;
+  output.result({ revoked: id, live_keys: live }, `Revoked ${id}.`);
+  if (live === 0)
+    output.say('No live key is left: nobody can call until you make one with bora keys create.');
   return EXIT.ok;
-}
-
-function openRecords(flags: KeysFlags): Promise<AccessRecords & AsyncDisposable> {
-  return openAccessRecords(readConfig({ env: process.env, flags: optionFlagsOf({ ...flags }) }).data);
-}
-
-function shown(record: ApiKeyRecord) {
-  const { id, prefix, name, workspace, createdAt, revokedAt } = record;
-  return {
-    id,
-    prefix,
-    name,
-    workspace,
-    created_at: new Date(createdAt).toISOString(),
-    revoked_at: revokedAt === null ? null : new Date(revokedAt).toISOString(),
-  };
 }

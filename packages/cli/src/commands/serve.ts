@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Bora, openAccessRecords } from '@bora/server';
+import { Bora, openAdministration } from '@bora/server';
 import { readConfig } from '@bora/server/config/config';
 import type { Config } from '@bora/server/config/config';
 import { OPTIONS } from '@bora/server/config/options';
@@ -56,7 +56,7 @@ async function serve(flags: ServeFlags, output: Output): Promise<ExitCode> {
 }
 
 async function announce(bora: Bora, config: Config, output: Output): Promise<void> {
-  await using records = await openAccessRecords(config.data);
+  await using records = await openAdministration(config.data);
   const facts = {
     url: bora.url,
     data: config.data,

@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Caller } from '../access/authenticate.ts';
+import type { Caller, Identified } from '../access/authenticate.ts';
+import { covers } from '../access/authenticate.ts';
 import { verifyDownload } from '../access/signed-url.ts';
+import type { KeyScope } from '../storage/ports/access-records.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { ApiError } from './errors.ts';
 import { fileIdOf } from './path-ids.ts';
@@ -11,34 +13,40 @@ declare module 'fastify' {
     caller: Caller;
   }
   interface FastifyContextConfig {
-    /** `public` needs no key; `signed` takes the signature of a signed URL in place of one. Default: a key. */
-    readonly access?: 'public' | 'signed';
+    /**
+     * The scope that a key needs; `public` needs no key; `signed` needs `read`, or takes the signature of a signed URL in place of a
+     * key. A route that does not say is for admins.
+     */
+    readonly access?: 'public' | 'signed' | KeyScope;
   }
 }
 
-/** Nobody learns anything, not even that a path is unknown, before it is clear who calls. */
+/** Nobody learns anything, not even that a path is unknown, before it is clear who calls and that they may. */
 export function identifyCallers(app: FastifyInstance, deps: ApiDependencies): void {
   app.decorateRequest('caller', null as unknown as Caller);
   app.addHook('onRequest', async (request) => {
-    const { access } = request.routeOptions.config;
+    const { access = 'admin' } = request.routeOptions.config;
     if (access === 'public') return;
     const isSigned = access === 'signed' && 'signature' in (request.query as object);
-    request.caller = isSigned ? await callerOfSignature(request, deps) : await callerOfKey(request, deps);
+    request.caller = callerOf(
+      isSigned
+        ? await holderOfLink(request, deps)
+        : await deps.authenticator.identify(request.headers, request.ip),
+    );
+    if (request.is404) return;
+    checkScope(request, access === 'signed' ? 'read' : access);
   });
 }
 
-async function callerOfKey(request: FastifyRequest, deps: ApiDependencies): Promise<Caller> {
-  const caller = await deps.authenticator.authenticate(request.headers);
-  if (caller === null) throw new ApiError('invalid_api_key', 'Invalid API Key');
-  return caller;
-}
-
-async function callerOfSignature(request: FastifyRequest, deps: ApiDependencies): Promise<Caller> {
+async function holderOfLink(
+  request: FastifyRequest,
+  { authenticator, database, clock }: ApiDependencies,
+): Promise<Identified> {
   const grant = verifyDownload(
     fileIdOf(request.params),
     request.query as Record<string, unknown>,
-    await deps.database.signingSecret(),
-    deps.clock.now(),
+    await database.signingSecret(),
+    clock.now(),
   );
   if (grant === null) {
     throw new ApiError(
@@ -46,5 +54,34 @@ async function callerOfSignature(request: FastifyRequest, deps: ApiDependencies)
       'This link has expired or was changed. Ask for a new one with GET /v1/files/{file_id}/url.',
     );
   }
-  return { workspaceId: grant.workspaceId, keyId: null };
+  return authenticator.identifyHolder(grant.workspaceId, request.ip);
+}
+
+function callerOf(identified: Identified): Caller {
+  switch (identified.kind) {
+    case 'caller':
+      return identified.caller;
+    case 'unknown':
+      throw new ApiError('invalid_api_key', 'Invalid API Key');
+    case 'expired':
+    case 'revoked': {
+      const { expiresAt, revokedAt } = identified.key;
+      const at = new Date(revokedAt ?? expiresAt ?? 0).toISOString();
+      const message = `This key ${identified.kind === 'expired' ? 'expired' : 'was revoked'} at ${at}. Ask for a new one.`;
+      throw new ApiError('invalid_api_key', 'Invalid API Key', { message });
+    }
+    case 'disabled': {
+      const { name, disabled } = identified.workspace;
+      throw new ApiError('workspace_disabled', `The workspace ${name} is disabled: ${disabled?.reason}`);
+    }
+  }
+}
+
+function checkScope({ caller, method, routeOptions }: FastifyRequest, needed: KeyScope): void {
+  if (covers(caller.scope, needed)) return;
+  throw new ApiError(
+    'scope_missing',
+    `${method} ${routeOptions.url} needs a key of the scope ${needed}, but this one has ${caller.scope}. ` +
+      'Use another key, or ask an admin for one.',
+  );
 }

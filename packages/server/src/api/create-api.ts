@@ -1,8 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import { fastify } from 'fastify';
+import { changeWorkspaceRoute } from './admin/change-workspace.ts';
+import { createKeyRoute } from './admin/create-key.ts';
+import { createWorkspaceRoute } from './admin/create-workspace.ts';
+import { getWorkspaceRoute } from './admin/get-workspace.ts';
 import { healthRoute } from './admin/health.ts';
+import { listKeysRoute } from './admin/list-keys.ts';
+import { listWorkspacesRoute } from './admin/list-workspaces.ts';
 import { metricsRoute } from './admin/metrics.ts';
+import { readAuditRoute } from './admin/read-audit.ts';
 import { readyRoute } from './admin/ready.ts';
+import { revokeKeyRoute } from './admin/revoke-key.ts';
 import { identifyCallers } from './caller.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { answerErrors } from './error-answers.ts';
@@ -52,6 +60,15 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   getJobRoute(app, deps);
   cancelJobRoute(app, deps);
   deleteJobRoute(app, deps);
+
+  createKeyRoute(app, deps);
+  listKeysRoute(app, deps);
+  revokeKeyRoute(app, deps);
+  createWorkspaceRoute(app, deps);
+  listWorkspacesRoute(app, deps);
+  getWorkspaceRoute(app, deps);
+  changeWorkspaceRoute(app, deps);
+  readAuditRoute(app, deps);
 
   healthRoute(app);
   readyRoute(app, deps);

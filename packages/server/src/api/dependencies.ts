@@ -6,6 +6,7 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { ReachStopPoint } from '../observe/stop-points.ts';
 import type { BlobStore } from '../storage/ports/blobs.ts';
 import type { Database } from '../storage/ports/database.ts';
+import type { WorkspaceLimits } from '../storage/ports/workspace-records.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { WritingSession } from './writing-session.ts';
 
@@ -24,12 +25,9 @@ export interface ApiDependencies {
   readonly settings: ApiSettings;
 }
 
-/** What of the configuration the edge needs; null = no limit. */
-export interface ApiSettings {
+/** What of the configuration the edge needs, with the limits of workspaces that have none of their own; null = no limit. */
+export interface ApiSettings extends WorkspaceLimits {
   readonly publicUrl: string | null;
-  readonly maxPendingRequests: number | null;
-  readonly maxFileBytes: number | null;
-  readonly maxFileLines: number | null;
   readonly maxLineBytes: number;
   readonly maxCreateBytes: number;
   readonly minFreeBytes: number;

@@ -2,7 +2,9 @@ import type { FastifyInstance } from 'fastify';
 import type { ApiDependencies } from './dependencies.ts';
 import { ApiError, toApiError } from './errors.ts';
 
-const SERVED = "Bora serves /v1/files and /v1/batch/jobs of Mistral's API, /healthz, /readyz and /metrics.";
+const SERVED =
+  "Bora serves /v1/files and /v1/batch/jobs of Mistral's API, /bora/v1/keys, /bora/v1/workspaces and /bora/v1/audit, " +
+  '/healthz, /readyz and /metrics.';
 
 /** Turns whatever a route throws into an answer of Mistral's shape, in one place. */
 export function answerErrors(app: FastifyInstance, { log }: ApiDependencies): void {

@@ -5,7 +5,7 @@ const CORS = {
   'access-control-expose-headers': 'x-request-id, mistral-correlation-id, content-range, etag, retry-after',
 };
 const PREFLIGHT = {
-  'access-control-allow-methods': 'GET, HEAD, POST, DELETE, OPTIONS',
+  'access-control-allow-methods': 'GET, HEAD, POST, PATCH, DELETE, OPTIONS',
   'access-control-allow-headers': '*, authorization',
   'access-control-max-age': '86400',
 };

@@ -12,7 +12,7 @@ export interface OptionDefinition {
   /** One or two sentences, as `--help` prints them. */
   readonly description: string;
   /** Of a number. Bytes may be written with KiB, MiB or GiB. */
-  readonly unit?: 'bytes' | 'seconds' | 'requests' | 'lines' | 'attempts';
+  readonly unit?: 'bytes' | 'seconds' | 'days' | 'requests' | 'jobs' | 'lines' | 'attempts';
   /** Of a number, inclusive. */
   readonly min?: number;
   readonly max?: number;
@@ -107,6 +107,24 @@ export const OPTIONS = {
     unit: 'requests',
     description: 'Most unfinished requests of a workspace, over all its jobs.',
   },
+  maxActiveJobs: {
+    env: 'BORA_MAX_ACTIVE_JOBS',
+    flag: '--max-active-jobs',
+    type: 'number',
+    default: null,
+    min: 1,
+    unit: 'jobs',
+    description: 'Most unfinished jobs of a workspace.',
+  },
+  maxStoredBytes: {
+    env: 'BORA_MAX_STORED_BYTES',
+    flag: '--max-stored-bytes',
+    type: 'number',
+    default: null,
+    min: 1,
+    unit: 'bytes',
+    description: 'Most bytes that the files of a workspace may hold together; results are always taken.',
+  },
   maxFileBytes: {
     env: 'BORA_MAX_FILE_BYTES',
     flag: '--max-file-bytes',
@@ -162,6 +180,16 @@ export const OPTIONS = {
     min: 0,
     unit: 'bytes',
     description: 'With less room on the disk uploads and results are not written, and /readyz answers 503.',
+  },
+  auditDays: {
+    env: 'BORA_AUDIT_DAYS',
+    flag: '--audit-days',
+    type: 'number',
+    default: 365,
+    min: 1,
+    max: 36_500,
+    unit: 'days',
+    description: 'How long the audit log keeps its entries.',
   },
   stopGraceSeconds: {
     env: 'BORA_STOP_GRACE_SECONDS',

@@ -1,7 +1,8 @@
 import type { ReachStopPoint } from '../observe/stop-points.ts';
 import type { BlobStore } from '../storage/ports/blobs.ts';
 import { DatabaseRefused } from '../storage/ports/database.ts';
-import { BlobNotWritten } from '../storage/ports/file-records.ts';
+import type { Actor } from '../storage/ports/audit-records.ts';
+import { BlobNotWritten, WorkspaceFull } from '../storage/ports/file-records.ts';
 import type {
   FileFacts,
   FileRecord,
@@ -41,6 +42,10 @@ export interface IngestOptions {
   readonly maxLines?: number;
   /** Of a request; at most and by default `MAX_LINE_BYTES`. A longer line is a bad one. */
   readonly maxLineBytes?: number;
+  /** Of all files of the workspace together. */
+  readonly maxStoredBytes?: number | null;
+  /** Who uploads. */
+  readonly by?: Actor;
   /**
    * Asked once the content is read and found within the limits, before anything is durable, by callers that learn more while it
    * streams (a form names the purpose behind the file) or that look at the index before they take the file. What it throws
@@ -62,6 +67,7 @@ export interface SettledUpload {
  *
  * Whoever aborts `signal` should end `source` as well: a chunk that never comes cannot be given up.
  * @throws BadBatchFile, FileTooLarge, TooManyLines: the uploader's fault; nothing was made durable.
+ * @throws WorkspaceFull
  */
 export async function ingestFile(
   deps: IngestDependencies,
@@ -101,7 +107,7 @@ export async function ingestFile(
     };
     await deps.reachStopPoint('upload.durable');
     signal?.throwIfAborted();
-    return await createFile(deps, file);
+    return await createFile(deps, file, options);
   } catch (error) {
     await content.abandon();
     await cuts.abandon();
@@ -147,11 +153,16 @@ async function both(writing: Promise<void>, reading: Promise<void>): Promise<voi
  * A rejection does not say whether the file was made; asking once more does. If the answer is lost twice, the names are
  * released, which leaves alone those that the file owns.
  */
-async function createFile({ database, session }: IngestDependencies, file: NewFile): Promise<FileRecord> {
+async function createFile(
+  { database, session }: IngestDependencies,
+  file: NewFile,
+  { by, maxStoredBytes }: IngestOptions,
+): Promise<FileRecord> {
   try {
-    return await database.createFile(file, session);
+    return await database.createFile(file, session, by, maxStoredBytes);
   } catch (error) {
-    if (error instanceof DatabaseRefused || error instanceof BlobNotWritten) throw error;
-    return database.createFile(file, session);
+    const isRefusal = [DatabaseRefused, BlobNotWritten, WorkspaceFull].some((kind) => error instanceof kind);
+    if (isRefusal) throw error;
+    return database.createFile(file, session, by, maxStoredBytes);
   }
 }

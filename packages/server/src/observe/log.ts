@@ -10,7 +10,7 @@ export type Log = Logger;
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /** The parts of Bora that log under a name of their own. */
-export type Subsystem = 'main' | 'api' | 'worker' | 'upstreams' | 'storage' | 'files';
+export type Subsystem = 'main' | 'api' | 'worker' | 'upstreams' | 'storage' | 'files' | 'access';
 
 export function createLog(level: LogLevel, destination?: DestinationStream): Log {
   const options = {

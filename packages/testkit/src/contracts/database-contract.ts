@@ -1,5 +1,6 @@
 import { describe } from 'node:test';
 import { registerAccessContract } from './database/access-contract.ts';
+import { registerAuditContract } from './database/audit-contract.ts';
 import { registerBatchContract } from './database/batch-contract.ts';
 import { registerBlobNameContract } from './database/blob-name-contract.ts';
 import type { OpenDatabase } from './database/database-world.ts';
@@ -12,6 +13,7 @@ import { registerSessionContract } from './database/session-contract.ts';
 import { registerShardContract } from './database/shard-contract.ts';
 import { registerStopContract } from './database/stop-contract.ts';
 import { registerTaskContract } from './database/task-contract.ts';
+import { registerWorkspaceContract } from './database/workspace-contract.ts';
 
 /**
  * What every database must do, method by method and under random interleavings. An adapter runs it with a function that opens an
@@ -20,6 +22,8 @@ import { registerTaskContract } from './database/task-contract.ts';
 export function registerDatabaseContract(name: string, open: OpenDatabase): void {
   describe(`${name} keeps the database contract`, { concurrency: 4 }, () => {
     registerAccessContract(open);
+    registerWorkspaceContract(open);
+    registerAuditContract(open);
     registerFileContract(open);
     registerBatchContract(open);
     registerTaskContract(open);

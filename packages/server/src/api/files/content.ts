@@ -18,7 +18,8 @@ export function contentRoute(app: FastifyInstance, deps: ApiDependencies): void 
     config: { access: 'signed' },
     handler: async (request, reply) => {
       const fileId = fileIdOf(request.params);
-      const file = await deps.database.getFile(request.caller.workspaceId, fileId);
+      const { workspaceId, creator } = request.caller;
+      const file = await deps.database.getFile(workspaceId, fileId, creator);
       if (file === null) throw fileNotFound(fileId);
       return sendContent(deps, file, request, reply);
     },

@@ -6,9 +6,10 @@ import { fileIdOf } from '../path-ids.ts';
 
 /** `DELETE /v1/files/{file_id}`: hidden at once; a job that reads the file goes on undisturbed. */
 export function deleteFileRoute(app: FastifyInstance, { database }: ApiDependencies): void {
-  app.delete('/v1/files/:file_id', async (request): Promise<DeletedFile> => {
+  app.delete('/v1/files/:file_id', { config: { access: 'write' } }, async (request): Promise<DeletedFile> => {
     const fileId = fileIdOf(request.params);
-    if (!(await database.deleteFile(request.caller.workspaceId, fileId))) throw fileNotFound(fileId);
+    const { workspaceId, actor } = request.caller;
+    if (!(await database.deleteFile(workspaceId, fileId, actor))) throw fileNotFound(fileId);
     return { id: fileId, object: 'file', deleted: true };
   });
 }

@@ -7,9 +7,11 @@ import { fileView } from './file-view.ts';
 
 /** `GET /v1/files`: newest first, filters joined by "and". */
 export function listFilesRoute(app: FastifyInstance, { database }: ApiDependencies): void {
-  app.get('/v1/files', async (request): Promise<FileList> => {
+  app.get('/v1/files', { config: { access: 'read' } }, async (request): Promise<FileList> => {
     const query = validate(fileListQuery, request.query, 'query');
-    const { files, total } = await database.listFiles(request.caller.workspaceId, {
+    const { workspaceId, creator } = request.caller;
+    const { files, total } = await database.listFiles(workspaceId, {
+      viewer: creator,
       page: query.page,
       pageSize: query.page_size,
       includeTotal: query.include_total,

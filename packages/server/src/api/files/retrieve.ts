@@ -7,9 +7,10 @@ import { fileView } from './file-view.ts';
 
 /** `GET /v1/files/{file_id}` */
 export function retrieveFileRoute(app: FastifyInstance, { database }: ApiDependencies): void {
-  app.get('/v1/files/:file_id', async (request): Promise<RetrievedFile> => {
+  app.get('/v1/files/:file_id', { config: { access: 'read' } }, async (request): Promise<RetrievedFile> => {
     const fileId = fileIdOf(request.params);
-    const file = await database.getFile(request.caller.workspaceId, fileId);
+    const { workspaceId, creator } = request.caller;
+    const file = await database.getFile(workspaceId, fileId, creator);
     if (file === null) throw fileNotFound(fileId);
     return { ...fileView(file), deleted: false };
   });

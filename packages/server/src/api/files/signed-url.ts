@@ -13,11 +13,11 @@ const SECONDS_PER_HOUR = 3600;
 /** `GET /v1/files/{file_id}/url`: a link to the content that works without a key, for 1 to 168 hours. */
 export function signedUrlRoute(app: FastifyInstance, deps: ApiDependencies): void {
   const { database, clock, settings } = deps;
-  app.get('/v1/files/:file_id/url', async (request): Promise<SignedUrl> => {
+  app.get('/v1/files/:file_id/url', { config: { access: 'read' } }, async (request): Promise<SignedUrl> => {
     const fileId = fileIdOf(request.params);
     const { expiry } = validate(signedUrlQuery, request.query, 'query');
-    const { workspaceId } = request.caller;
-    if ((await database.getFile(workspaceId, fileId)) === null) throw fileNotFound(fileId);
+    const { workspaceId, creator } = request.caller;
+    if ((await database.getFile(workspaceId, fileId, creator)) === null) throw fileNotFound(fileId);
 
     const expires = seconds(clock.now()) + expiry * SECONDS_PER_HOUR;
     const query = signDownload({ fileId, workspaceId, expires }, await database.signingSecret());

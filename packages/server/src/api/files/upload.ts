@@ -27,11 +27,11 @@ const SAMPLE_TYPE: Readonly<Record<FilePurpose, SampleType>> = {
  * purpose may be known; whether a bad line refuses it is decided behind the last part. What is refused leaves nothing behind.
  */
 export function uploadRoute(app: FastifyInstance, deps: ApiDependencies): void {
-  app.post('/v1/files', async (request): Promise<MistralFile> => {
+  app.post('/v1/files', { config: { access: 'write' } }, async (request): Promise<MistralFile> => {
     const { caller } = request;
     const file = await readMultipart(request.raw, ({ bytes, filename }, fields) => {
       const facts = factsOf(caller, displayName(filename));
-      return storeFile(deps, facts, bytes, {
+      return storeFile(deps, caller, facts, bytes, {
         check: mayBeJsonl(facts.mimetype) ? 'index-only' : 'no-index',
         settle: async () => settle(facts, await fields, deps.clock.now()),
       });
@@ -44,7 +44,7 @@ export function uploadRoute(app: FastifyInstance, deps: ApiDependencies): void {
 type KnownFacts = UploadFacts & { readonly mimetype: string };
 
 /** What is known while the bytes stream; the rest is provisional. */
-function factsOf({ workspaceId, keyId }: Caller, filename: string): KnownFacts {
+function factsOf({ workspaceId, creator }: Caller, filename: string): KnownFacts {
   return {
     id: randomUUID(),
     workspaceId,
@@ -55,7 +55,7 @@ function factsOf({ workspaceId, keyId }: Caller, filename: string): KnownFacts {
     mimetype: mimetypeOf(filename),
     visibility: 'workspace',
     expiresAt: null,
-    createdBy: keyId,
+    createdBy: creator,
   };
 }
 

@@ -11,11 +11,16 @@ import { jobView } from './job-view.ts';
  */
 export function cancelJobRoute(app: FastifyInstance, deps: ApiDependencies): void {
   const { database, upstreams, reachStopPoint, log } = deps;
-  app.post('/v1/batch/jobs/:job_id/cancel', async (request): Promise<BatchJob> => {
-    const batch = await database.cancelBatch(request.caller.workspaceId, jobIdOf(request.params));
-    if (batch === null) throw jobNotFound();
-    await reachStopPoint('cancel.committed');
-    log.info({ batch: batch.id, state: batch.state }, 'asked to cancel a job');
-    return jobView(batch, upstreams);
-  });
+  app.post(
+    '/v1/batch/jobs/:job_id/cancel',
+    { config: { access: 'write' } },
+    async (request): Promise<BatchJob> => {
+      const { workspaceId, actor } = request.caller;
+      const batch = await database.cancelBatch(workspaceId, jobIdOf(request.params), actor);
+      if (batch === null) throw jobNotFound();
+      await reachStopPoint('cancel.committed');
+      log.info({ batch: batch.id, state: batch.state }, 'asked to cancel a job');
+      return jobView(batch, upstreams);
+    },
+  );
 }

@@ -7,6 +7,7 @@ import type { BatchRecord, NewBatch } from '../../storage/ports/batch-records.ts
 import { DatabaseRefused } from '../../storage/ports/database.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError, fileNotFound } from '../errors.ts';
+import { limitsOf } from '../limits.ts';
 import { readCreateBody } from './create-body.ts';
 import { readCreateMembers } from './create-members.ts';
 import type { CreateMembers } from './create-members.ts';
@@ -22,7 +23,7 @@ const HOUR_MS = 60 * 60 * 1000;
  * no upstream being reachable is no reason to refuse.
  */
 export function createJobRoute(app: FastifyInstance, deps: ApiDependencies): void {
-  app.post('/v1/batch/jobs', async (request): Promise<BatchJob> => {
+  app.post('/v1/batch/jobs', { config: { access: 'write' } }, async (request): Promise<BatchJob> => {
     const { caller } = request;
     const id = randomUUID();
     const body = readCreateBody(request.raw, deps.settings);
@@ -49,7 +50,7 @@ async function createFromFiles(
   const members = readCreateMembers(body.members, body.requests);
   const inputs: JobInput[] = [];
   for (const fileId of members.inputFileIds ?? []) {
-    const file = await deps.database.getFile(caller.workspaceId, fileId);
+    const file = await deps.database.getFile(caller.workspaceId, fileId, caller.creator);
     if (file === null) throw fileNotFound(fileId);
     inputs.push(file);
   }
@@ -68,14 +69,14 @@ async function createFromRequests(
     return await createBatch(deps, caller, id, members, [file]);
   } catch (error) {
     // Only where it is certain that no batch reads the file: any other failure may have come after the commit.
-    if (error instanceof ApiError) await deps.database.deleteFile(caller.workspaceId, file.id);
+    if (error instanceof ApiError) await deps.database.deleteFile(caller.workspaceId, file.id, caller.actor);
     throw error;
   }
 }
 
 async function createBatch(
   { database, upstreams, settings }: ApiDependencies,
-  { workspaceId, keyId }: Caller,
+  caller: Caller,
   id: string,
   members: CreateMembers,
   inputs: readonly JobInput[],
@@ -83,7 +84,7 @@ async function createBatch(
   const work = checkJobInputs(members, inputs, upstreams);
   const batch: NewBatch = {
     id,
-    workspaceId,
+    workspaceId: caller.workspaceId,
     dialect: 'mistral',
     endpoint: members.endpoint,
     model: members.model,
@@ -95,16 +96,22 @@ async function createBatch(
     totalRequests: work.totalRequests,
     routes: work.routes,
     priority: 0,
-    createdBy: keyId,
+    createdBy: caller.creator,
   };
-  const limits = { maxPendingRequests: settings.maxPendingRequests };
-  const created = await database.createBatch(batch, limits).catch((error: unknown) => {
+  const limits = limitsOf(caller, settings);
+  const created = await database.createBatch(batch, limits, caller.actor).catch((error: unknown) => {
     // A rejection does not say whether the batch was made, and asking once more with its id does.
     if (error instanceof DatabaseRefused) throw error;
-    return database.createBatch(batch, limits);
+    return database.createBatch(batch, limits, caller.actor);
   });
   if (created.kind === 'created') return created.batch;
   if (created.kind === 'missing-file') throw fileNotFound(created.fileId);
+  if (created.kind === 'too-many-active') {
+    throw new ApiError(
+      'too_many_jobs',
+      `The workspace has ${created.active} unfinished jobs and may have ${created.limit}. Wait for one to finish, or cancel one.`,
+    );
+  }
   throw new ApiError(
     'too_many_pending',
     `The workspace has ${created.pending} unfinished requests, and with this job it would have more than ${created.limit}. ` +

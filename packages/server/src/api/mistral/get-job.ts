@@ -20,7 +20,7 @@ const MAX_OUTPUTS = MAX_INLINE_REQUESTS;
  */
 export function getJobRoute(app: FastifyInstance, deps: ApiDependencies): void {
   const { database, upstreams } = deps;
-  app.get('/v1/batch/jobs/:job_id', async (request, reply) => {
+  app.get('/v1/batch/jobs/:job_id', { config: { access: 'read' } }, async (request, reply) => {
     const { inline } = validate(batchJobQuery, request.query, 'query');
     const batch = await database.getBatch(request.caller.workspaceId, jobIdOf(request.params));
     if (batch === null) throw jobNotFound();

@@ -36,9 +36,9 @@ export async function storeInlineRequests(
     mimetype: 'application/jsonl',
     visibility: 'workspace',
     expiresAt: null,
-    createdBy: caller.keyId,
+    createdBy: caller.creator,
   } as const;
-  const file = await storeFile(deps, facts, lines(), {
+  const file = await storeFile(deps, caller, facts, lines(), {
     check: 'index-only',
     settle: async (index) => {
       refuseBadRequests(index!);

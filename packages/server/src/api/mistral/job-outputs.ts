@@ -36,7 +36,7 @@ async function* resultLines(
   workspaceId: string,
   fileId: string | null,
 ): AsyncGenerator<ResultLine, undefined> {
-  const file = fileId === null ? null : await deps.database.getFile(workspaceId, fileId);
+  const file = fileId === null ? null : await deps.database.getFile(workspaceId, fileId, null);
   if (file === null) return;
   const splitter = new LineSplitter({ maxLineBytes: ANY_LENGTH });
   for await (const chunk of readFileRange(deps, file.id, 0, file.bytes)) {

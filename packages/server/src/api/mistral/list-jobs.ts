@@ -13,10 +13,10 @@ const CURSOR_PAGE = 1000;
 
 /** `GET /v1/batch/jobs`: all filters joined by "and", `status` any of the named ones. */
 export function listJobsRoute(app: FastifyInstance, { database, upstreams }: ApiDependencies): void {
-  app.get('/v1/batch/jobs', async (request): Promise<BatchJobList> => {
-    const { workspaceId, keyId } = request.caller;
+  app.get('/v1/batch/jobs', { config: { access: 'read' } }, async (request): Promise<BatchJobList> => {
+    const { workspaceId, creator } = request.caller;
     const query = readJobListQuery(request.query as Record<string, unknown>);
-    const filter = filterOf(query, keyId);
+    const filter = filterOf(query, creator);
     const { batches, total } =
       query.after === undefined
         ? await database.listBatches(workspaceId, filter)
@@ -25,7 +25,7 @@ export function listJobsRoute(app: FastifyInstance, { database, upstreams }: Api
   });
 }
 
-function filterOf(query: JobListQuery, keyId: string | null): BatchFilter {
+function filterOf(query: JobListQuery, creator: string | null): BatchFilter {
   return {
     page: query.page,
     pageSize: query.page_size,
@@ -35,7 +35,7 @@ function filterOf(query: JobListQuery, keyId: string | null): BatchFilter {
     metadata: query.metadata,
     createdAfter: query.created_after === undefined ? undefined : utc(query.created_after),
     // Without keys everybody is the same caller, so all jobs are "mine".
-    createdBy: query.created_by_me ? (keyId ?? undefined) : undefined,
+    createdBy: query.created_by_me ? (creator ?? undefined) : undefined,
     statuses: query.status === undefined ? undefined : statesOf(query.status),
   };
 }

@@ -1,11 +1,13 @@
+import type { Actor } from './audit-records.ts';
+
 /** Batches as users see them: create, look, list, cancel, delete; and the clock's part, expiry. */
 export interface BatchRecords {
   /**
-   * Creates a batch with its plan task. Counts pending requests against `maxPendingRequests` in the same
+   * Creates a batch with its plan task. Counts jobs and pending requests against the limits in the same
    * transaction. Once `created`, the batch may be acknowledged. Repeating it with the same id answers the
-   * existing batch.
+   * existing batch. Audited.
    */
-  createBatch(batch: NewBatch, limits: BatchLimits): Promise<CreateBatchResult>;
+  createBatch(batch: NewBatch, limits: BatchLimits, by?: Actor): Promise<CreateBatchResult>;
 
   /**
    * Null if unknown, deleted or in another workspace. Progress (committed + journaled) is read in the same
@@ -18,9 +20,9 @@ export interface BatchRecords {
   /**
    * Cancels. A batch of which nothing was claimed yet is `cancelled` at once; otherwise `cancelling`, with end reason
    * `cancelled` if nobody set one before. A `finalizing` or ended batch is left as it is.
-   * Answers the batch after the change, or null as `getBatch`.
+   * Answers the batch after the change, or null as `getBatch`. A change is audited.
    */
-  cancelBatch(workspaceId: string, batchId: string): Promise<BatchRecord | null>;
+  cancelBatch(workspaceId: string, batchId: string, by?: Actor): Promise<BatchRecord | null>;
 
   /**
    * Ends the time of batches whose deadline has passed: nothing claimed yet → `expired` at once; otherwise
@@ -31,8 +33,8 @@ export interface BatchRecords {
   /** The earliest deadline of a batch that still runs, or null. */
   nextDeadline(): Promise<number | null>;
 
-  /** Hides a batch, cancels it if it still runs, queues its purge. False if there was nothing to hide. */
-  deleteBatch(workspaceId: string, batchId: string): Promise<boolean>;
+  /** Hides a batch, cancels it if it still runs, queues its purge. False if there was nothing to hide. Audited. */
+  deleteBatch(workspaceId: string, batchId: string, by?: Actor): Promise<boolean>;
 
   /** Gauges for /metrics and /readyz: batches by state, shards by state, journal rows. */
   countWork(): Promise<WorkCounts>;
@@ -83,6 +85,7 @@ export interface NewBatch {
   readonly routes: readonly string[] | null;
   /** Smaller runs earlier within its workspace. */
   readonly priority: number;
+  /** Who made it, as `creatorOf` names them, null without keys. Input files of the visibility `user` must be theirs. */
   readonly createdBy: string | null;
 }
 
@@ -94,13 +97,16 @@ export function routeOf(endpoint: string, model: string): string {
 export interface BatchLimits {
   /** Requests of the workspace that may be unfinished at once, this batch included; null = no limit. */
   readonly maxPendingRequests: number | null;
+  /** Jobs of the workspace that may be unfinished at once, this one included; null = no limit. */
+  readonly maxActiveJobs: number | null;
 }
 
 export type CreateBatchResult =
   | { readonly kind: 'created'; readonly batch: BatchRecord }
-  /** An input file is unknown, deleted, expired or another workspace's. */
+  /** An input file is unknown, deleted, expired, another workspace's or another user's. */
   | { readonly kind: 'missing-file'; readonly fileId: string }
-  | { readonly kind: 'too-many-pending'; readonly pending: number; readonly limit: number };
+  | { readonly kind: 'too-many-pending'; readonly pending: number; readonly limit: number }
+  | { readonly kind: 'too-many-active'; readonly active: number; readonly limit: number };
 
 export interface BatchRecord {
   readonly id: string;

@@ -1,4 +1,5 @@
 import type { AccessRecords } from './access-records.ts';
+import type { AuditRecords } from './audit-records.ts';
 import type { BatchRecords } from './batch-records.ts';
 import type { BlobNames } from './blob-names.ts';
 import type { FileRecords } from './file-records.ts';
@@ -6,6 +7,7 @@ import type { Journal } from './journal.ts';
 import type { PlanAndFinalise } from './plan-and-finalise.ts';
 import type { Sessions } from './sessions.ts';
 import type { ShardQueue } from './shard-queue.ts';
+import type { WorkspaceRecords } from './workspace-records.ts';
 
 /**
  * Everything that Bora must not forget, except bytes. The rules that hold for each method of each part:
@@ -28,6 +30,8 @@ export interface Database
     BlobNames,
     Sessions,
     AccessRecords,
+    WorkspaceRecords,
+    AuditRecords,
     AsyncDisposable {
   /**
    * Calls back after a commit that may interest others. A hint, never the truth: it may be lost or come

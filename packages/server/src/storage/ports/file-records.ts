@@ -1,17 +1,23 @@
+import type { Actor } from './audit-records.ts';
 import type { BlobRef } from './blobs.ts';
 import type { ManifestPart } from './blob-names.ts';
 
-/** Files: an immutable ordered list of blobs (the manifest) plus what is known of the content. */
+/**
+ * Files: an immutable ordered list of blobs (the manifest) plus what is known of the content. A file of the visibility `user` is
+ * seen by its creator alone (`viewer`, as `creatorOf` names them); to others of the workspace it looks as if it were not there.
+ * A `viewer` of null sees every file of the workspace.
+ */
 export interface FileRecords {
   /**
    * Creates a file and takes ownership of its blobs from the session, in one transaction. Once resolved, the
    * upload may be acknowledged. Repeating it with the same id answers the existing record.
-   * Rejects with `BlobNotWritten` if a blob's name is not `writing(session)` (and the file does not exist yet).
+   * Rejects with `BlobNotWritten` if a blob's name is not `writing(session)` (and the file does not exist yet), and with
+   * `WorkspaceFull` if the workspace's files would then hold more than `maxStoredBytes`; counted in this transaction. Audited.
    */
-  createFile(file: NewFile, session: string): Promise<FileRecord>;
+  createFile(file: NewFile, session: string, by?: Actor, maxStoredBytes?: number | null): Promise<FileRecord>;
 
-  /** Null if unknown, deleted, expired or in another workspace: these look the same from outside. */
-  getFile(workspaceId: string, fileId: string): Promise<FileRecord | null>;
+  /** Null if unknown, deleted, expired, in another workspace or another user's: these look the same from outside. */
+  getFile(workspaceId: string, fileId: string, viewer: string | null): Promise<FileRecord | null>;
 
   /** Newest first; ties by id. */
   listFiles(workspaceId: string, filter: FileFilter): Promise<{ files: FileRecord[]; total: number | null }>;
@@ -26,10 +32,10 @@ export interface FileRecords {
   readCuts(fileId: string): Promise<BlobRef | null>;
 
   /**
-   * Hides a file at once and queues its purge (which waits for batches that still read it).
-   * False if there was nothing to hide.
+   * Hides a file at once and queues its purge (which waits for batches that still read it). Audited.
+   * False if there was nothing that `by` sees.
    */
-  deleteFile(workspaceId: string, fileId: string): Promise<boolean>;
+  deleteFile(workspaceId: string, fileId: string, by?: Actor): Promise<boolean>;
 
   /** Hides files whose `expiresAt` has passed and queues their purge. Returns how many. */
   expireFiles(limit: number): Promise<number>;
@@ -51,7 +57,7 @@ export interface FileFacts {
   readonly signature: string | null;
   readonly visibility: 'workspace' | 'user';
   readonly expiresAt: number | null;
-  /** Key id of the uploader, null without keys. */
+  /** Who made it, as `creatorOf` names them; null without keys. */
   readonly createdBy: string | null;
   readonly lineIndex: LineIndexSummary | null;
 }
@@ -93,6 +99,7 @@ export interface LineIndexSummary {
 }
 
 export interface FileFilter {
+  readonly viewer: string | null;
   /** Zero-based. */
   readonly page: number;
   readonly pageSize: number;
@@ -108,4 +115,9 @@ export interface FileFilter {
 /** A record names a blob that its session does not (or no longer) write. The caller's session was declared dead. */
 export class BlobNotWritten extends Error {
   override readonly name = 'BlobNotWritten';
+}
+
+/** The workspace's files would hold more bytes than it may store. */
+export class WorkspaceFull extends Error {
+  override readonly name = 'WorkspaceFull';
 }

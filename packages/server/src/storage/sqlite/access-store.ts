@@ -1,70 +1,94 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import type { AccessRecords, ApiKeyRecord, WorkspaceRecord } from '../ports/access-records.ts';
+import { randomBytes } from 'node:crypto';
+import type { AccessRecords, ApiKeyRecord, KeyScope } from '../ports/access-records.ts';
+import { LAST_USED_STEP_MS } from '../ports/access-records.ts';
+import { NOBODY } from '../ports/audit-records.ts';
+import { audit } from './audit-store.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
-
-const DEFAULT_WORKSPACE = 'default';
+import { workspaceNamed, workspaceOf } from './workspace-store.ts';
 
 interface KeyRow {
   readonly id: string;
   readonly workspace_id: string;
   readonly workspace: string;
   readonly name: string;
+  readonly user_name: string | null;
+  readonly scope: KeyScope;
   readonly prefix: string;
   readonly created_at: number;
+  readonly expires_at: number | null;
+  readonly last_used_at: number | null;
   readonly revoked_at: number | null;
 }
 
 const SELECT_KEY = `SELECT k.*, w.name AS workspace FROM api_key k JOIN workspace w ON w.id = k.workspace_id`;
 
 export function accessStore(context: StoreContext): Synchronous<AccessRecords> {
-  const workspaceNamed = (name: string): WorkspaceRecord => {
-    run(
-      context,
-      'INSERT OR IGNORE INTO workspace (id, name, created_at) VALUES (?, ?, ?)',
-      randomUUID(),
-      name,
-      context.now(),
-    );
-    return first<WorkspaceRecord>(context, 'SELECT id, name FROM workspace WHERE name = ?', name)!;
+  const keyBy = (column: 'id' | 'hash', value: string): ApiKeyRecord | null => {
+    const row = first<KeyRow>(context, `${SELECT_KEY} WHERE k.${column} = ?`, value);
+    return row === undefined ? null : keyFrom(row, context.now());
   };
 
   return {
-    defaultWorkspace: () => workspaceNamed(DEFAULT_WORKSPACE),
-
-    createKey(key) {
-      const workspace = workspaceNamed(key.workspace);
+    createKey(key, by = NOBODY) {
+      const existing = keyBy('id', key.id);
+      if (existing !== null) return existing;
+      const workspace = workspaceNamed(context, key.workspace, by);
+      const { user = null, scope = 'write', expiresAt = null } = key;
       run(
         context,
-        `INSERT OR IGNORE INTO api_key (id, workspace_id, name, hash, prefix, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO api_key (id, workspace_id, name, user_name, scope, hash, prefix, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         key.id,
         workspace.id,
         key.name,
+        user,
+        scope,
         key.hash,
         key.prefix,
         context.now(),
+        expiresAt,
       );
-      return keyFrom(first<KeyRow>(context, `${SELECT_KEY} WHERE k.id = ?`, key.id)!);
+      audit(context, by, {
+        action: 'api_key.create',
+        workspaceId: workspace.id,
+        subjectId: key.id,
+        detail: { name: key.name, user, scope, expires_at: expiresAt },
+      });
+      return keyBy('id', key.id)!;
     },
 
-    listKeys: () => all<KeyRow>(context, `${SELECT_KEY} ORDER BY k.created_at, k.id`).map(keyFrom),
+    listKeys: () =>
+      all<KeyRow>(context, `${SELECT_KEY} ORDER BY k.created_at, k.id`).map((row) =>
+        keyFrom(row, context.now()),
+      ),
 
     findKey(hash) {
-      const row = first<KeyRow>(context, `${SELECT_KEY} WHERE k.hash = ? AND k.revoked_at IS NULL`, hash);
-      return row === undefined ? null : keyFrom(row);
+      const key = keyBy('hash', hash);
+      if (key === null) return null;
+      if (key.state === 'live') noteUse(context, key);
+      return { key, workspace: workspaceOf(context, key.workspaceId)! };
     },
 
-    revokeKey(keyId) {
+    revokeKey(keyId, by = NOBODY) {
       const revoked = run(
         context,
         'UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL',
         context.now(),
         keyId,
       );
-      return revoked === 1;
+      if (revoked === 0) return false;
+      const { workspaceId, name, user } = keyBy('id', keyId)!;
+      audit(context, by, {
+        action: 'api_key.revoke',
+        workspaceId,
+        subjectId: keyId,
+        detail: { name, user },
+      });
+      return true;
     },
 
-    hasKeys: () => first(context, 'SELECT 1 FROM api_key WHERE revoked_at IS NULL LIMIT 1') !== undefined,
+    hasKeys: () => first(context, 'SELECT 1 FROM api_key LIMIT 1') !== undefined,
 
     signingSecret() {
       run(
@@ -77,14 +101,26 @@ export function accessStore(context: StoreContext): Synchronous<AccessRecords> {
   };
 }
 
-function keyFrom(row: KeyRow): ApiKeyRecord {
+function noteUse(context: StoreContext, { id, lastUsedAt }: ApiKeyRecord): void {
+  const now = context.now();
+  if (lastUsedAt !== null && now - lastUsedAt < LAST_USED_STEP_MS) return;
+  run(context, 'UPDATE api_key SET last_used_at = ? WHERE id = ?', now, id);
+}
+
+function keyFrom(row: KeyRow, now: number): ApiKeyRecord {
+  const isExpired = row.expires_at !== null && row.expires_at <= now;
   return {
     id: row.id,
     workspaceId: row.workspace_id,
     workspace: row.workspace,
     name: row.name,
+    user: row.user_name,
+    scope: row.scope,
     prefix: row.prefix,
+    state: row.revoked_at !== null ? 'revoked' : isExpired ? 'expired' : 'live',
     createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    lastUsedAt: row.last_used_at,
     revokedAt: row.revoked_at,
   };
 }

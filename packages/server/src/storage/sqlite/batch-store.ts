@@ -1,3 +1,5 @@
+import type { Actor } from '../ports/audit-records.ts';
+import { NOBODY } from '../ports/audit-records.ts';
 import type {
   BatchFilter,
   BatchLimits,
@@ -7,11 +9,14 @@ import type {
   NewBatch,
   WorkCounts,
 } from '../ports/batch-records.ts';
+import { audit } from './audit-store.ts';
+import { seenBy } from './file-store.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
 import { addTask } from './task-store.ts';
+import { ACTIVE, restartAtMinimum } from './virtual-time.ts';
+import { activeJobs } from './workspace-usage.ts';
 
-const ACTIVE = `('validating', 'queued', 'running', 'expiring', 'cancelling', 'finalizing')`;
 const MOST_ERRORS = 100;
 
 /**
@@ -45,17 +50,18 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
   };
 
   return {
-    createBatch(batch, limits): CreateBatchResult {
+    createBatch(batch, limits, by = NOBODY): CreateBatchResult {
       const existing = read(batch.id);
       if (existing?.workspaceId === batch.workspaceId) return { kind: 'created', batch: existing };
-      const missing = batch.inputFileIds.find((fileId) => !fileIsThere(context, batch.workspaceId, fileId));
+      const missing = batch.inputFileIds.find((fileId) => !fileIsThere(context, batch, fileId));
       if (missing !== undefined) return { kind: 'missing-file', fileId: missing };
-      const refused = tooManyPending(context, batch, limits);
+      const refused = overLimit(context, batch, limits);
       if (refused !== null) return refused;
 
-      wakeWorkspace(context, batch.workspaceId);
+      if (activeJobs(context, batch.workspaceId) === 0) restartAtMinimum(context, batch.workspaceId);
       insertBatch(context, batch);
       addTask(context, 'plan', batch.id);
+      auditBatch(context, by, 'create', batch);
       return { kind: 'created', batch: read(batch.id)! };
     },
 
@@ -87,7 +93,7 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
       return { batches: rows.map(batchFrom), total };
     },
 
-    cancelBatch(workspaceId, batchId) {
+    cancelBatch(workspaceId, batchId, by = NOBODY) {
       const visible = first(
         context,
         'SELECT 1 FROM batch WHERE id = ? AND workspace_id = ? AND hidden_at IS NULL',
@@ -95,8 +101,10 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
         workspaceId,
       );
       if (visible === undefined) return null;
-      stopBatch(context, batchId, 'cancelled');
-      return read(batchId);
+      const stopped = stopBatch(context, batchId, 'cancelled');
+      const batch = read(batchId)!;
+      if (stopped) auditBatch(context, by, 'cancel', batch);
+      return batch;
     },
 
     expireBatches(limit) {
@@ -119,7 +127,7 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
       return row?.next ?? null;
     },
 
-    deleteBatch(workspaceId, batchId) {
+    deleteBatch(workspaceId, batchId, by = NOBODY) {
       const hidden = run(
         context,
         'UPDATE batch SET hidden_at = ? WHERE id = ? AND workspace_id = ? AND hidden_at IS NULL',
@@ -130,6 +138,7 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
       if (hidden === 0) return false;
       stopBatch(context, batchId, 'cancelled');
       addTask(context, 'purge-batch', batchId);
+      auditBatch(context, by, 'delete', read(batchId)!);
       return true;
     },
 
@@ -150,11 +159,21 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
   };
 }
 
+function auditBatch(
+  context: StoreContext,
+  by: Actor,
+  act: 'create' | 'cancel' | 'delete',
+  { id, workspaceId, endpoint, model, totalRequests }: Omit<NewBatch, 'timeoutMs'>,
+): void {
+  const detail = { endpoint, model, requests: totalRequests };
+  audit(context, by, { action: `batch_job.${act}`, workspaceId, subjectId: id, detail });
+}
+
 /**
  * Ends the sending of a batch, unless it already ends: at once if nothing was ever claimed, else by draining. The end
- * reason is set once, by whoever comes first.
+ * reason is set once, by whoever comes first. False if nothing changed.
  */
-function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' | 'expired'): void {
+function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' | 'expired'): boolean {
   const now = context.now();
   const cancellingAt = reason === 'cancelled' ? now : null;
   const unstarted = run(
@@ -170,7 +189,7 @@ function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' |
   if (unstarted === 1) {
     run(context, `DELETE FROM task WHERE kind = 'plan' AND subject_id = ?`, batchId);
     run(context, 'DELETE FROM shard WHERE batch_id = ?', batchId);
-    return;
+    return true;
   }
   const stopped = run(
     context,
@@ -182,44 +201,44 @@ function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' |
     batchId,
   );
   if (stopped === 1) context.hint({ kind: 'batch-stopped', batchId });
+  return stopped === 1;
 }
 
-function fileIsThere(context: StoreContext, workspaceId: string, fileId: string): boolean {
+function fileIsThere(context: StoreContext, { workspaceId, createdBy }: NewBatch, fileId: string): boolean {
   const row = first(
     context,
-    `SELECT 1 FROM file WHERE id = ? AND workspace_id = ? AND hidden_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`,
-    fileId,
-    workspaceId,
-    context.now(),
+    `SELECT 1 FROM file WHERE id = :fileId AND workspace_id = :workspaceId AND hidden_at IS NULL
+       AND (expires_at IS NULL OR expires_at > :now) AND ${seenBy(':createdBy')}`,
+    { fileId, workspaceId, createdBy, now: context.now() },
   );
   return row !== undefined;
 }
 
-function tooManyPending(
+function overLimit(
   context: StoreContext,
   batch: NewBatch,
-  { maxPendingRequests: limit }: BatchLimits,
+  { maxPendingRequests, maxActiveJobs }: BatchLimits,
 ): CreateBatchResult | null {
-  if (limit === null) return null;
+  if (maxActiveJobs !== null) {
+    const active = activeJobs(context, batch.workspaceId);
+    if (active >= maxActiveJobs) return { kind: 'too-many-active', active, limit: maxActiveJobs };
+  }
+  if (maxPendingRequests === null) return null;
+  const pending = pendingRequests(context, batch.workspaceId);
+  const wanted = pending + (batch.totalRequests ?? 0);
+  if (wanted <= maxPendingRequests) return null;
+  return { kind: 'too-many-pending', pending, limit: maxPendingRequests };
+}
+
+/** Requests of unfinished batches that have no outcome yet; of a batch whose size is unknown none. */
+export function pendingRequests(context: StoreContext, workspaceId: string): number {
   const { pending } = first<{ pending: number }>(
     context,
     `SELECT coalesce(sum(coalesce(total_requests, 0) - all_succeeded - all_failed), 0) AS pending
      FROM (${SELECT_BATCH} WHERE b.workspace_id = ? AND b.state IN ${ACTIVE})`,
-    batch.workspaceId,
-  )!;
-  const wanted = pending + (batch.totalRequests ?? 0);
-  return wanted > limit ? { kind: 'too-many-pending', pending, limit } : null;
-}
-
-/** A workspace that had nothing to do restarts at the others' minimum: idle time earns no credit. */
-function wakeWorkspace(context: StoreContext, workspaceId: string): void {
-  run(
-    context,
-    `UPDATE workspace SET vtime = max(vtime, coalesce(
-       (SELECT min(w.vtime) FROM workspace w JOIN batch b ON b.workspace_id = w.id WHERE b.state IN ${ACTIVE}), 0))
-     WHERE id = ? AND NOT EXISTS (SELECT 1 FROM batch WHERE workspace_id = workspace.id AND state IN ${ACTIVE})`,
     workspaceId,
-  );
+  )!;
+  return pending;
 }
 
 function insertBatch(context: StoreContext, batch: NewBatch): void {

@@ -1,9 +1,13 @@
+import { creatorOf, NOBODY } from '../ports/audit-records.ts';
 import type { ManifestPart } from '../ports/blob-names.ts';
 import type { FileFilter, FileRecord, FileRecords, NewFile } from '../ports/file-records.ts';
+import { WorkspaceFull } from '../ports/file-records.ts';
+import { audit } from './audit-store.ts';
 import { blobFrom, blobLength, blobValues, ownBlob, type BlobColumns } from './blob-columns.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
 import { addTask } from './task-store.ts';
+import { storedFiles } from './workspace-usage.ts';
 
 /** Inline bytes that one manifest page may carry. */
 const PAGE_INLINE_BYTES = 1024 * 1024;
@@ -28,8 +32,9 @@ interface FileRow {
 
 export function fileStore(context: StoreContext): Synchronous<FileRecords> {
   return {
-    createFile(file, session) {
+    createFile(file, session, by = NOBODY, maxStoredBytes = null) {
       if (first(context, 'SELECT 1 FROM file WHERE id = ?', file.id) === undefined) {
+        if (maxStoredBytes !== null) checkRoom(context, file, maxStoredBytes);
         insertFile(context, file);
         const owner = `file/${file.id}`;
         let start = 0;
@@ -56,19 +61,24 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
             ...blobValues(file.cuts),
           );
         }
+        const { filename, purpose, bytes } = file;
+        audit(context, by, {
+          action: 'file.create',
+          workspaceId: file.workspaceId,
+          subjectId: file.id,
+          detail: { filename, purpose, bytes },
+        });
       }
       const row = first<FileRow>(context, 'SELECT * FROM file WHERE id = ?', file.id);
       return fileFrom(row!);
     },
 
-    getFile(workspaceId, fileId) {
+    getFile(workspaceId, fileId, viewer) {
       const row = first<FileRow>(
         context,
-        `SELECT * FROM file WHERE id = ? AND workspace_id = ? AND hidden_at IS NULL
-         AND (expires_at IS NULL OR expires_at > ?)`,
-        fileId,
-        workspaceId,
-        context.now(),
+        `SELECT * FROM file WHERE id = :fileId AND workspace_id = :workspaceId AND hidden_at IS NULL
+         AND (expires_at IS NULL OR expires_at > :now) AND ${seenBy(':viewer')}`,
+        { fileId, workspaceId, viewer, now: context.now() },
       );
       return row === undefined ? null : fileFrom(row);
     },
@@ -113,16 +123,24 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
       return row === undefined ? null : blobFrom(row);
     },
 
-    deleteFile(workspaceId, fileId) {
-      const hidden = run(
+    deleteFile(workspaceId, fileId, by = NOBODY) {
+      const hidden = first<Pick<FileRow, 'filename' | 'bytes'>>(
         context,
-        'UPDATE file SET hidden_at = ? WHERE id = ? AND workspace_id = ? AND hidden_at IS NULL',
-        context.now(),
-        fileId,
-        workspaceId,
+        `UPDATE file SET hidden_at = :now WHERE id = :fileId AND workspace_id = :workspaceId AND hidden_at IS NULL
+           AND ${seenBy(':viewer')}
+         RETURNING filename, bytes`,
+        { fileId, workspaceId, viewer: creatorOf(by), now: context.now() },
       );
-      if (hidden === 1) addTask(context, 'purge-file', fileId);
-      return hidden === 1;
+      if (hidden === undefined) return false;
+      addTask(context, 'purge-file', fileId);
+      const { filename, bytes } = hidden;
+      audit(context, by, {
+        action: 'file.delete',
+        workspaceId,
+        subjectId: fileId,
+        detail: { filename, bytes },
+      });
+      return true;
     },
 
     expireFiles(limit) {
@@ -139,6 +157,22 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
       return due.length;
     },
   };
+}
+
+/**
+ * Which files a viewer sees, for a `WHERE`. What was made before there were keys is nobody's, so nobody is kept from it: else the
+ * first key would hide it from all for good. A viewer of NULL makes the comparison unknown, which counts as seen.
+ */
+export function seenBy(viewer: string): string {
+  return `(visibility = 'workspace' OR created_by IS NULL OR created_by = ${viewer}) IS NOT FALSE`;
+}
+
+function checkRoom(context: StoreContext, { workspaceId, bytes }: NewFile, maxStoredBytes: number): void {
+  const { storedBytes } = storedFiles(context, workspaceId);
+  if (storedBytes + bytes <= maxStoredBytes) return;
+  throw new WorkspaceFull(
+    `The workspace's files hold ${storedBytes} bytes, and with this one they would hold more than ${maxStoredBytes}.`,
+  );
 }
 
 /** Inserts the row alone; its parts follow, or come from a batch's shards. */
@@ -191,8 +225,13 @@ function fileConditions(
   workspaceId: string,
   filter: FileFilter,
 ): { where: string; values: unknown[] } {
-  const conditions = ['workspace_id = ?', 'hidden_at IS NULL', '(expires_at IS NULL OR expires_at > ?)'];
-  const values: unknown[] = [workspaceId, context.now()];
+  const conditions = [
+    'workspace_id = ?',
+    'hidden_at IS NULL',
+    '(expires_at IS NULL OR expires_at > ?)',
+    seenBy('?'),
+  ];
+  const values: unknown[] = [workspaceId, context.now(), filter.viewer];
   const oneOf = (column: string, wanted: readonly string[] | undefined): void => {
     if (wanted === undefined || wanted.length === 0) return;
     conditions.push(`${column} IN (SELECT value FROM json_each(?))`);

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../observe/clock.ts';
 import type { BlobRef } from '../ports/blobs.ts';
 import { DatabaseRefused, type Database, type Hint } from '../ports/database.ts';
-import { BlobNotWritten } from '../ports/file-records.ts';
+import { BlobNotWritten, WorkspaceFull } from '../ports/file-records.ts';
 import { decodeIndexRow, encodeRow, type EncodedIndexRow } from './journal-encoding.ts';
 import type { Call, DescribedError, Reply, ThreadOptions } from './thread-messages.ts';
 
@@ -69,6 +69,13 @@ const METHODS = Object.keys({
   revokeKey: 0,
   hasKeys: 0,
   signingSecret: 0,
+  createWorkspace: 0,
+  listWorkspaces: 0,
+  getWorkspace: 0,
+  workspaceUsage: 0,
+  changeWorkspace: 0,
+  readAudit: 0,
+  pruneAudit: 0,
   ping: 0,
 } satisfies Record<Exclude<keyof Database, 'onHint' | 'lost' | typeof Symbol.asyncDispose>, 0>);
 
@@ -99,9 +106,9 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Databa
     METHODS.map((method) => [method, (...args: unknown[]) => connection.call(method, args)]),
   );
   const crossing: Pick<Database, 'createFile' | 'commitShards' | 'appendJournal' | 'readJournalIndex'> = {
-    createFile: ({ manifest, cuts, ...file }, session) => {
+    createFile: ({ manifest, cuts, ...file }, session, ...rest) => {
       const compact = { ...file, manifest: manifest.map(compactBlob), cuts: cuts && compactBlob(cuts) };
-      return connection.call('createFile', [compact, session]);
+      return connection.call('createFile', [compact, session, ...rest]);
     },
     commitShards: (session, commits) => {
       const compact = commits.map((commit) => ({
@@ -218,5 +225,6 @@ class Connection {
 function errorFrom({ name, message, code }: DescribedError): Error {
   if (name === 'DatabaseRefused') return new DatabaseRefused(code ?? 'database_refused', message);
   if (name === 'BlobNotWritten') return new BlobNotWritten(message);
+  if (name === 'WorkspaceFull') return new WorkspaceFull(message);
   return Object.assign(new Error(message), { name, ...(code === undefined ? {} : { code }) });
 }

@@ -1,6 +1,7 @@
 import SqliteDatabase from 'better-sqlite3';
 import type { Hint } from '../ports/database.ts';
 import { accessStore } from './access-store.ts';
+import { auditStore } from './audit-store.ts';
 import { batchStore } from './batch-store.ts';
 import { blobNameStore } from './blob-name-store.ts';
 import { fileStore } from './file-store.ts';
@@ -10,6 +11,7 @@ import { sessionStore } from './session-store.ts';
 import { shardStore } from './shard-store.ts';
 import type { StoreContext, StoreMethods, StoreVariant } from './store-context.ts';
 import { taskStore } from './task-store.ts';
+import { workspaceStore } from './workspace-store.ts';
 import type { Call } from './thread-messages.ts';
 
 /** SQLite's page cache: a journal's hot part many times over. */
@@ -58,6 +60,8 @@ export function openStores({ file, variant, ...options }: StoresOptions): OpenSt
     ...blobNameStore(context),
     ...sessionStore(context),
     ...accessStore(context),
+    ...workspaceStore(context),
+    ...auditStore(context),
     ping: () => {},
   };
   const all = { ...methods, ...variant(context, methods) } as unknown as Record<

@@ -67,7 +67,8 @@ function waitingWorkspaces(context: StoreContext): Turn[] {
   const rows = all<Pick<Turn, 'workspaceId' | 'weight' | 'vtime'>>(
     context,
     `SELECT w.id AS workspaceId, w.weight, w.vtime FROM workspace w
-     WHERE EXISTS (SELECT 1 FROM batch b WHERE b.workspace_id = w.id AND b.state IN ('queued', 'running'))
+     WHERE w.disabled_at IS NULL
+       AND EXISTS (SELECT 1 FROM batch b WHERE b.workspace_id = w.id AND b.state IN ('queued', 'running'))
      ORDER BY w.id`,
   );
   return rows.map((row) => ({ ...row, batch: null, shards: [] }));

@@ -1,5 +1,6 @@
 import type { Database as Sqlite, Statement } from 'better-sqlite3';
 import type { AccessRecords } from '../ports/access-records.ts';
+import type { AuditRecords } from '../ports/audit-records.ts';
 import type { BatchRecords } from '../ports/batch-records.ts';
 import type { BlobNames } from '../ports/blob-names.ts';
 import type { Hint } from '../ports/database.ts';
@@ -7,6 +8,7 @@ import type { FileRecords } from '../ports/file-records.ts';
 import type { PlanAndFinalise } from '../ports/plan-and-finalise.ts';
 import type { Sessions } from '../ports/sessions.ts';
 import type { ShardQueue } from '../ports/shard-queue.ts';
+import type { WorkspaceRecords } from '../ports/workspace-records.ts';
 import type { JournalStore } from './journal-store.ts';
 import type { Synchronous } from './synchronous.ts';
 
@@ -37,7 +39,9 @@ export interface StoreMethods
     JournalStore,
     Synchronous<BlobNames>,
     Synchronous<Sessions>,
-    Synchronous<AccessRecords> {
+    Synchronous<AccessRecords>,
+    Synchronous<WorkspaceRecords>,
+    Synchronous<AuditRecords> {
   ping(): void;
 }
 

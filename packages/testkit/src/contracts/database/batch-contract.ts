@@ -85,11 +85,17 @@ export function registerBatchContract(open: OpenDatabase): void {
       const { inputFileIds } = await world.createBatch({ totalRequests: 4 });
       const wanted = newBatch({ workspaceId, inputFileIds, totalRequests: 2 });
       const refused = { kind: 'too-many-pending', pending: 10, limit: 11 };
-      assert.deepEqual(await database.createBatch(wanted, { maxPendingRequests: 11 }), refused);
+      assert.deepEqual(
+        await database.createBatch(wanted, { maxPendingRequests: 11, maxActiveJobs: null }),
+        refused,
+      );
 
       const [shard] = (await world.claim()).filter(({ batch }) => batch.workspaceId === workspaceId);
       await world.journal(shard, 0, [{ ordinal: 0 }]);
-      assert.equal((await database.createBatch(wanted, { maxPendingRequests: 11 })).kind, 'created');
+      assert.equal(
+        (await database.createBatch(wanted, { maxPendingRequests: 11, maxActiveJobs: null })).kind,
+        'created',
+      );
     });
 
     it('lists newest or oldest first, page by page, by every filter', async () => {
@@ -182,7 +188,7 @@ export function registerBatchContract(open: OpenDatabase): void {
       assert.equal((await database.finalise(finalise, files))?.state, 'cancelled');
       await world.clock.advance(DAY_MS);
       assert.deepEqual(await world.runPurges(2), ['done']);
-      assert.notEqual(await database.getFile(workspaceId, 'out'), null, 'results outlive their batch');
+      assert.notEqual(await database.getFile(workspaceId, 'out', null), null, 'results outlive their batch');
     });
   });
 }

@@ -25,7 +25,7 @@ export interface OpenedDatabase extends AsyncDisposable {
 export type OpenDatabase = () => Promise<OpenedDatabase>;
 
 export const ENDPOINT = '/v1/chat/completions';
-export const NO_LIMITS = { maxPendingRequests: null };
+export const NO_LIMITS = { maxPendingRequests: null, maxActiveJobs: null };
 export const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** A database with a workspace, an open session and short ways to what tests start from. */
@@ -72,8 +72,9 @@ export class DatabaseWorld implements AsyncDisposable {
     return { kind: 'object', name, offset: 0, length, checksum: '00000000' };
   }
 
-  createFile(file: Partial<NewFile> = {}): Promise<FileRecord> {
-    return this.database.createFile(newFile({ workspaceId: this.workspaceId, ...file }), this.session);
+  createFile(file: Partial<NewFile> = {}, maxStoredBytes: number | null = null): Promise<FileRecord> {
+    const whole = newFile({ workspaceId: this.workspaceId, ...file });
+    return this.database.createFile(whole, this.session, undefined, maxStoredBytes);
   }
 
   /** A batch in `validating`; with an input file of its own if none is given. */

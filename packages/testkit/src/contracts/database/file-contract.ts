@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { FileFilter } from '@bora/server/storage/ports/file-records';
 import { BlobNotWritten } from '@bora/server/storage/ports/file-records';
-import { DatabaseWorld, inline, newFile, type OpenDatabase } from './database-world.ts';
+import { DatabaseWorld, inline, newBatch, newFile, NO_LIMITS, type OpenDatabase } from './database-world.ts';
 
-const ALL: FileFilter = { page: 0, pageSize: 100, includeTotal: true };
+const ALL: FileFilter = { viewer: null, page: 0, pageSize: 100, includeTotal: true };
 
 export function registerFileContract(open: OpenDatabase): void {
   describe('files', () => {
@@ -37,7 +37,7 @@ export function registerFileContract(open: OpenDatabase): void {
       assert.deepEqual(created, { ...facts, createdAt: world.clock.now() });
 
       await world.restart();
-      assert.deepEqual(await world.database.getFile(workspaceId, file.id), created);
+      assert.deepEqual(await world.database.getFile(workspaceId, file.id, null), created);
       assert.deepEqual(await world.database.readCuts(file.id), cuts);
       const parts = await world.database.readManifest(file.id, 0, 10);
       assert.deepEqual(
@@ -63,7 +63,7 @@ export function registerFileContract(open: OpenDatabase): void {
       for (const wrong of [released, foreign, unknown]) {
         const file = newFile({ workspaceId, manifest: [mine, wrong] });
         await assert.rejects(database.createFile(file, session), BlobNotWritten);
-        assert.equal(await database.getFile(workspaceId, file.id), null);
+        assert.equal(await database.getFile(workspaceId, file.id, null), null);
       }
       await world.createFile({ manifest: [mine] });
       await assert.rejects(world.createFile({ manifest: [mine] }), BlobNotWritten, 'a blob has one owner');
@@ -126,7 +126,7 @@ export function registerFileContract(open: OpenDatabase): void {
       const { id } = await world.createFile();
       assert.equal(await database.deleteFile(workspaceId, id), true);
       assert.equal(await database.deleteFile(workspaceId, id), false);
-      assert.equal(await database.getFile(workspaceId, id), null);
+      assert.equal(await database.getFile(workspaceId, id, null), null);
       assert.deepEqual((await database.listFiles(workspaceId, ALL)).files, []);
       assert.equal((await database.readManifest(id, 0, 10)).length, 1);
     });
@@ -139,7 +139,7 @@ export function registerFileContract(open: OpenDatabase): void {
       await world.createFile();
       assert.equal(await database.expireFiles(10), 0);
       await clock.advance(1_000);
-      assert.equal(await database.getFile(workspaceId, expiring.id), null);
+      assert.equal(await database.getFile(workspaceId, expiring.id, null), null);
       assert.equal((await database.listFiles(workspaceId, ALL)).total, 2);
       assert.equal(await database.expireFiles(10), 1);
       assert.equal(await database.expireFiles(10), 0);
@@ -168,10 +168,37 @@ export function registerFileContract(open: OpenDatabase): void {
       const { database } = world;
       const other = await world.workspace('other');
       const { id } = await world.createFile();
-      assert.equal(await database.getFile(other, id), null);
+      assert.equal(await database.getFile(other, id, null), null);
       assert.equal(await database.deleteFile(other, id), false);
       assert.deepEqual(await database.listFiles(other, ALL), { files: [], total: 0 });
-      assert.notEqual(await database.getFile(world.workspaceId, id), null);
+      assert.notEqual(await database.getFile(world.workspaceId, id, null), null);
+    });
+
+    it("shows a user's file to that user alone, in every way there is to find one", async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { database, workspaceId } = world;
+      const { id } = await world.createFile({ visibility: 'user', createdBy: 'ada' });
+      const shared = await world.createFile({ createdBy: 'ada' });
+      const early = await world.createFile({ visibility: 'user', createdBy: null });
+      const seen = async (viewer: string | null): Promise<boolean[]> => {
+        const { files, total } = await database.listFiles(workspaceId, { ...ALL, viewer });
+        assert.equal(total, files.length);
+        assert.ok([shared.id, early.id].every((other) => files.some((file) => file.id === other)));
+        const batch = newBatch({ workspaceId, inputFileIds: [id], createdBy: viewer });
+        const created = await database.createBatch(batch, NO_LIMITS);
+        return [
+          files.some((file) => file.id === id),
+          (await database.getFile(workspaceId, id, viewer)) !== null,
+          created.kind === 'created',
+        ];
+      };
+      assert.deepEqual(await seen('ada'), [true, true, true]);
+      assert.deepEqual(await seen('ben'), [false, false, false]);
+      assert.deepEqual(await seen(null), [true, true, true]);
+      const deletes = (user: string): Promise<boolean> =>
+        database.deleteFile(workspaceId, id, { keyId: 'k', user, ip: null });
+      assert.equal(await deletes('ben'), false);
+      assert.equal(await deletes('ada'), true);
     });
   });
 }

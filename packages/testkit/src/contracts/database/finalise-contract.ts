@@ -61,7 +61,7 @@ export function registerFinaliseContract(open: OpenDatabase): void {
       assert.deepEqual(await database.finalise(task, files), end, 'a repeat');
       assert.deepEqual(await world.batch(id), ended);
 
-      assert.deepEqual(await database.getFile(workspaceId, files.outputFileId), {
+      assert.deepEqual(await database.getFile(workspaceId, files.outputFileId, null), {
         id: files.outputFileId,
         workspaceId,
         filename: files.outputFilename,
@@ -87,7 +87,7 @@ export function registerFinaliseContract(open: OpenDatabase): void {
           [370_000, 'inline'],
         ],
       );
-      const error = await database.getFile(workspaceId, files.errorFileId);
+      const error = await database.getFile(workspaceId, files.errorFileId, null);
       assert.deepEqual([error?.sampleType, error?.bytes, error?.numLines], ['batch_error', 4, 1]);
       const left = Object.values((await database.countWork()).shards);
       assert.ok(left.every((shards) => shards === 0));
@@ -102,7 +102,7 @@ export function registerFinaliseContract(open: OpenDatabase): void {
       const files = resultFiles();
       const { outputFileId, errorFileId } = await world.finalise(id, files);
       assert.deepEqual([outputFileId, errorFileId], [files.outputFileId, null]);
-      assert.equal(await database.getFile(workspaceId, files.errorFileId), null);
+      assert.equal(await database.getFile(workspaceId, files.errorFileId, null), null);
     });
 
     it('is done by one lease alone; whoever comes late is told that it is gone', async () => {

@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { openAdministration } from '@bora/server';
+import type { Administration } from '@bora/server';
+import { readConfig } from '@bora/server/config/config';
+import type { Actor } from '@bora/server/storage/ports/audit-records';
+import type { WorkspaceRecord } from '@bora/server/storage/ports/workspace-records';
+import type { Command } from 'commander';
+import { CliError } from './cli-error.ts';
+import { EXIT } from './exit-codes.ts';
+import { addOptionFlags, optionFlagsOf } from './option-flags.ts';
+
+export interface AdministrationFlags {
+  readonly data?: string;
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+/** A command on a data folder, whether or not a Bora runs on it: whoever may write the folder may administer it. */
+export function administrationCommand(parent: Command, usage: string, description: string): Command {
+  const command = parent.command(usage).description(description);
+  return addOptionFlags(command, ['data', 'config']).option('--json', 'print JSON only');
+}
+
+/** Opens the data folder, made if it is not there: keys are needed before the first start beyond loopback. */
+export function openOrMakeFolder(flags: AdministrationFlags): Promise<Administration & AsyncDisposable> {
+  return openAdministration(folderOf(flags));
+}
+
+/** @throws CliError if there is none: a mistyped folder is not made. */
+export async function openFolder(flags: AdministrationFlags): Promise<Administration & AsyncDisposable> {
+  const folder = folderOf(flags);
+  if (!existsSync(join(folder, 'bora.sqlite')))
+    throw new CliError(`There is no data folder of Bora at ${folder}.`, {
+      exitCode: EXIT.usage,
+      whatToDo: 'Name it with --data or BORA_DATA.',
+    });
+  return openAdministration(folder);
+}
+
+/** @throws CliError */
+export async function workspaceNamed(records: Administration, idOrName: string): Promise<WorkspaceRecord> {
+  const workspace = await records.getWorkspace(idOrName);
+  if (workspace !== null) return workspace;
+  throw new CliError(`There is no workspace ${idOrName}.`, {
+    exitCode: EXIT.usage,
+    whatToDo: 'See their names with: bora workspaces list',
+  });
+}
+
+/** How the audit log names whoever runs this command. */
+export function commandActor(): Actor {
+  return { keyId: null, user: userInfo().username, ip: null };
+}
+
+/** Unix seconds for people: `2026-05-01 10:00:00`, UTC. */
+export function momentText(unixSeconds: number | null): string {
+  if (unixSeconds === null) return '';
+  return new Date(unixSeconds * 1000).toISOString().slice(0, 19).replace('T', ' ');
+}
+
+function folderOf(flags: AdministrationFlags): string {
+  return readConfig({ env: process.env, flags: optionFlagsOf({ ...flags }) }).data;
+}
