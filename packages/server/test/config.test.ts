@@ -118,6 +118,17 @@ upstreams:
   assert.equal(upstreams[1].apiKey, 'secret');
 });
 
+test('models are a list of names, or a mapping to what the server calls them', () => {
+  const models = (text: string): unknown =>
+    readConfig(withFile(`upstreams: [{ url: "http://a", models: ${text} }]`)).upstreams[0].models;
+  assert.deepEqual(models('[a, "*"]'), ['a', '*']);
+  assert.deepEqual(models('{ small: qwen3-8b, "*": "*" }'), { small: 'qwen3-8b', '*': '*' });
+  for (const wrong of ['[]', '{}', '{ small: 3 }', '[""]']) {
+    assert.throws(() => models(wrong), /upstreams\[0\]\.models/, wrong);
+  }
+  assert.throws(() => models('7'), /must be a list of names, or a mapping/);
+});
+
 test('an unknown key is refused with the nearest known one', () => {
   assert.match(
     refusal(withFile('max_file_byte: 1')),

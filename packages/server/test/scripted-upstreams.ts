@@ -60,6 +60,7 @@ export class ScriptedUpstreams implements Upstreams {
     };
     return {
       upstream: 'scripted',
+      renamed: null,
       release,
       send: async (request, signal) => {
         const body = JSON.parse(Buffer.from(request.body).toString()) as SentBody;

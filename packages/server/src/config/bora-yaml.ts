@@ -5,6 +5,8 @@ import { nearestName } from './nearest-name.ts';
 import { fileKeyOf, OPTIONS } from './options.ts';
 import type { OptionName } from './options.ts';
 
+const modelName = z.string().min(1);
+
 /** One inference server as `bora.yaml` describes it under `upstreams`. */
 const fileUpstream = z.strictObject({
   /** Shown in logs, metrics and reasons; default: host and port of the URL. */
@@ -12,8 +14,21 @@ const fileUpstream = z.strictObject({
   url: z.string(),
   /** Name of the environment variable that holds the key; the key itself never stands in the file. */
   api_key_env: z.string().min(1).optional(),
-  /** Models it serves; without it `/v1/models` is asked. */
-  models: z.array(z.string().min(1)).min(1).optional(),
+  /**
+   * Names that jobs may ask for: a list, or a mapping to what the server calls them. `*` stands for every other name. Without it
+   * `/v1/models` is asked.
+   */
+  models: z
+    .union(
+      [
+        z.array(modelName).min(1),
+        z.record(modelName, modelName).refine((map) => Object.keys(map).length > 0),
+      ],
+      {
+        error: 'must be a list of names, or a mapping of names to what the server calls them',
+      },
+    )
+    .optional(),
   /** Most requests at once, 64 without it; fewer while it answers 429 or 503. */
   max_in_flight: z.int().min(1).optional(),
   /** One attempt may take this long, in seconds. */

@@ -21,8 +21,8 @@ export interface UpstreamOptions {
   /** Without a trailing slash and without `/v1`. */
   readonly url: string;
   readonly apiKey: string | null;
-  /** Null: ask `/v1/models`. */
-  readonly models: readonly string[] | null;
+  /** Names, or names with what the upstream calls them. Null: ask `/v1/models`. */
+  readonly models: readonly string[] | Readonly<Record<string, string>> | null;
   /** Null: find out. */
   readonly maxInFlight: number | null;
   readonly timeoutMs: number | null;

@@ -92,6 +92,7 @@ export class Sender {
     const { blobs, names, log, reachStopPoint, shards } = this.#options;
     const { shard } = request;
     const { batch } = shard.work;
+    const model = slot.renamed ?? batch.model;
     let spill: SpilledLine | null = null;
     shard.inFlight += 1;
     this.#inFlight += 1;
@@ -101,7 +102,7 @@ export class Sender {
         {
           endpoint: batch.endpoint,
           route: request.route,
-          body: spliceBody(request.body, batch.model === null ? {} : { model: batch.model }),
+          body: spliceBody(request.body, model === null ? {} : { model }),
           faults: request.faults,
           openSpill: async (status) => {
             spill = await SpilledLine.open(request, status, { blobs, names });

@@ -82,7 +82,7 @@ export class UpstreamRegistry implements Upstreams {
       best = { upstream, served };
       bestShare = share;
     }
-    return best === null ? null : new UpstreamSlot(best.upstream, best.served, this.#notify);
+    return best === null ? null : new UpstreamSlot(best.upstream, best.served, model, this.#notify);
   }
 
   capacity(): number {
@@ -128,7 +128,6 @@ export class UpstreamRegistry implements Upstreams {
   }
 }
 
-/** Aliases of models will be resolved here. */
 function modelOf(route: string): string {
   return route.slice(route.indexOf(' ') + 1);
 }

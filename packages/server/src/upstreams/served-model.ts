@@ -6,6 +6,7 @@ import type { ModelStatus } from './upstreams.ts';
 
 /** One model on one upstream: what is learned, refused and paused apart from the upstream's other models. */
 export class ServedModel {
+  /** As the upstream calls it. */
   readonly model: string;
   readonly window: Window;
   readonly health: Health;

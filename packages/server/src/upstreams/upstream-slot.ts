@@ -16,6 +16,7 @@ const OVERLOADED: AttemptEnd = { kind: 'overloaded' };
 
 /** A place in a window, and the attempt made in it. */
 export class UpstreamSlot implements Slot {
+  readonly renamed: string | null;
   readonly #upstream: Upstream;
   readonly #served: ServedModel;
   readonly #onFree: () => void;
@@ -26,10 +27,11 @@ export class UpstreamSlot implements Slot {
   readonly #startedAlone: boolean;
   #used = false;
 
-  /** Enters the window, which must have a place (`freeShare` above 0). */
-  constructor(upstream: Upstream, served: ServedModel, onFree: () => void) {
+  /** Enters the window for a request that asks for the model as `asked`. The window must have a place (`freeShare` above 0). */
+  constructor(upstream: Upstream, served: ServedModel, asked: string, onFree: () => void) {
     const pass = served.window.enter();
     if (pass === null) throw new Error('The window has no free place.');
+    this.renamed = served.model === asked ? null : served.model;
     this.#upstream = upstream;
     this.#served = served;
     this.#onFree = onFree;

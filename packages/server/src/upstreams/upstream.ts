@@ -1,6 +1,7 @@
 import type { Clock } from '../observe/clock.ts';
 import { Health } from './health.ts';
 import type { Listing } from './model-listing.ts';
+import { ModelNames } from './model-names.ts';
 import { duration } from './reasons.ts';
 import { ServedModel } from './served-model.ts';
 import { UpstreamCalls } from './upstream-calls.ts';
@@ -8,6 +9,7 @@ import { DEFAULT_MAX_IN_FLIGHT } from './upstreams.ts';
 import type { AttemptOutcome, UpstreamConfig, UpstreamState, UpstreamStatus } from './upstreams.ts';
 
 const REFRESH_LISTING_MS = 60_000;
+const ANY_NAME = new ModelNames(['*']);
 
 export interface UpstreamLog {
   info(fields: object, message: string): void;
@@ -48,9 +50,10 @@ export class Upstream implements AsyncDisposable {
   };
   readonly #log: UpstreamLog;
   readonly #onChange: () => void;
-  readonly #configured: readonly string[] | null;
+  readonly #configured: ModelNames | null;
+  /** By what the upstream calls them: names that mean one model share its window and its health. */
   readonly #models = new Map<string, ServedModel>();
-  #serves: readonly string[] | 'any' | null;
+  #names: ModelNames | null;
   #listing: Listing | null = null;
   #listedAt = -Infinity;
   #checking: Promise<Listing> | null = null;
@@ -70,25 +73,26 @@ export class Upstream implements AsyncDisposable {
     this.random = random;
     this.#log = log;
     this.#onChange = onChange;
-    this.#configured = config.models ?? null;
-    this.#serves = this.#configured;
+    this.#configured = config.models == null ? null : new ModelNames(config.models);
+    this.#names = this.#configured;
     this.calls = new UpstreamCalls(config, clock, maxAnswerBytes);
     this.health = new Health(clock, random, (state, reason) => this.#entered(state, reason, {}));
   }
 
-  /** Null until known. */
+  /** Names that jobs may ask for; null until known. */
   get serves(): readonly string[] | 'any' | null {
-    return this.#serves;
+    return this.#names?.asked ?? null;
   }
 
   /** Whether it answered when last asked, and has ever told its models: one that refuses our key says nothing about them. */
   get reachable(): boolean {
-    return this.#listing !== null && this.#listing.kind !== 'silent' && this.#serves !== null;
+    return this.#listing !== null && this.#listing.kind !== 'silent' && this.#names !== null;
   }
 
-  /** Null if it does not serve the model, as far as known. */
-  servedModel(model: string): ServedModel | null {
-    if (this.#serves === null || (this.#serves !== 'any' && !this.#serves.includes(model))) return null;
+  /** Null if it does not serve what is asked for, as far as known. */
+  servedModel(asked: string): ServedModel | null {
+    const model = this.#names?.upstreamNameOf(asked) ?? null;
+    if (model === null) return null;
     let served = this.#models.get(model);
     if (served === undefined) {
       const health = new Health(this.clock, this.random, (state, reason) =>
@@ -109,11 +113,11 @@ export class Upstream implements AsyncDisposable {
 
   /** Windows of the models that can be served, within its own cap. One that takes any model counts with its cap. */
   capacity(): number {
-    if (this.#serves === null) return 0;
-    if (this.#serves === 'any') return this.maxInFlight;
+    const { serves } = this;
+    if (serves === null) return 0;
+    if (serves === 'any') return this.maxInFlight;
     let windows = 0;
-    for (const model of this.#serves) {
-      const served = this.servedModel(model);
+    for (const served of new Set(serves.map((asked) => this.servedModel(asked)))) {
       if (served?.health.servable === true) windows += served.window.limit;
     }
     return Math.min(windows, this.maxInFlight);
@@ -122,7 +126,7 @@ export class Upstream implements AsyncDisposable {
   /** Why nothing of this model goes out here; null if it does, or if it is not served here. */
   whyWaiting(model: string): string | null {
     if (!this.health.servable) return this.#why(this.health);
-    if (this.#serves === null) return `${this.url} has not said yet which models it serves.`;
+    if (this.#names === null) return `${this.url} has not said yet which models it serves.`;
     const served = this.servedModel(model);
     if (served === null) return null;
     if (!served.health.servable) return this.#why(served.health);
@@ -135,7 +139,7 @@ export class Upstream implements AsyncDisposable {
     const { name, url, inFlight, maxInFlight, attempts } = this;
     const { state, reason, since, quietUntil } = this.health;
     const models = [...this.#models.values()].map((served) => served.status());
-    const serves = this.#serves ?? [];
+    const serves = this.serves ?? [];
     return {
       name,
       url,
@@ -228,8 +232,8 @@ export class Upstream implements AsyncDisposable {
   #learn(listing: Listing): void {
     this.#listing = listing;
     this.#listedAt = this.clock.elapsed();
-    if (listing.kind === 'models') this.#serve(this.#configured ?? listing.models);
-    if (listing.kind === 'none') this.#serve(this.#configured ?? 'any');
+    if (listing.kind === 'models') this.#serve(this.#configured ?? new ModelNames(listing.models));
+    if (listing.kind === 'none') this.#serve(this.#configured ?? ANY_NAME);
     this.#judgeUpstream(listing);
     if (listing.kind !== 'silent')
       for (const served of this.#models.values()) this.#judgeModel(served, listing);
@@ -237,13 +241,13 @@ export class Upstream implements AsyncDisposable {
     this.#onChange();
   }
 
-  #serve(models: readonly string[] | 'any'): void {
-    if (String(models) !== String(this.#serves))
+  #serve(names: ModelNames): void {
+    if (String(names.asked) !== String(this.serves))
       this.#log.info(
-        { upstream: this.name, models, maxInFlight: this.maxInFlight },
+        { upstream: this.name, models: names.asked, maxInFlight: this.maxInFlight },
         'Upstream tells its models.',
       );
-    this.#serves = models;
+    this.#names = names;
   }
 
   #judgeUpstream(listing: Listing): void {
@@ -253,11 +257,11 @@ export class Upstream implements AsyncDisposable {
       if (health.servable && listing.failure === 'timeout' && this.inFlight > 0) return;
       if (health.servable) health.down(listing.reason, false);
       else health.stillDown(listing.reason);
-    } else if (listing.kind === 'refused' && (this.#serves === null || health.state === 'paused')) {
+    } else if (listing.kind === 'refused' && (this.#names === null || health.state === 'paused')) {
       health.pause(
         `refuses to list its models (HTTP ${listing.status}). Check its API key, or list its models in bora.yaml`,
       );
-    } else if (this.#serves === null) {
+    } else if (this.#names === null) {
       health.down(`answers HTTP 429 to GET /v1/models`, false);
     } else health.recover();
   }

@@ -1,3 +1,5 @@
+import type { ConfiguredModels } from './model-names.ts';
+
 /** A server that answers requests, as the operator describes it. */
 export interface UpstreamConfig {
   /** Unique; shown in logs, metrics and reasons. */
@@ -6,8 +8,8 @@ export interface UpstreamConfig {
   readonly url: string;
   /** Sent as `Authorization: Bearer`. */
   readonly apiKey?: string | null;
-  /** Models it serves. Absent: asked from `GET /v1/models`. */
-  readonly models?: readonly string[] | null;
+  /** Models it serves. Absent: asked from `GET /v1/models`, each under its own name. */
+  readonly models?: ConfiguredModels | null;
   /** Most attempts in flight at once, over all its models; also where each model's window starts. Default 64. */
   readonly maxInFlight?: number | null;
   /** Milliseconds for one attempt, from sending to the last byte. Default `DEFAULT_ATTEMPT_TIMEOUT_MS`. */
@@ -74,6 +76,8 @@ export interface Upstreams extends AsyncDisposable {
 /** A place in a window. Exactly one of `send` and `release` is called, once. */
 export interface Slot {
   readonly upstream: string;
+  /** What the upstream calls the model of the route, if that is another name: the body must ask for it so. Else null. */
+  readonly renamed: string | null;
 
   /**
    * One attempt. The slot is free again when it settles.
@@ -153,7 +157,7 @@ export interface UpstreamStatus {
   readonly maxInFlight: number;
   /** Attempts since start, by what became of them. */
   readonly attempts: Readonly<Record<AttemptOutcome, number>>;
-  /** Known models, or `any`. */
+  /** Names that jobs may ask for, or `any`. */
   readonly serves: readonly string[] | 'any';
   readonly models: readonly ModelStatus[];
 }
@@ -169,6 +173,7 @@ export type AttemptOutcome = 'succeeded' | 'failed' | 'refused' | 'retried' | 'a
 
 /** A model on an upstream that has been asked for or is known. */
 export interface ModelStatus {
+  /** As the upstream calls it. */
   readonly model: string;
   readonly state: UpstreamState;
   readonly reason: string | null;
