@@ -38,7 +38,7 @@ export interface IngestOptions {
    */
   readonly check: 'refuse-bad-lines' | 'index-only' | 'no-index';
   readonly maxBytes?: number;
-  /** Requests (lines that are not blank). */
+  /** Requests (lines that are not blank); of no account where the lines are none (`no-index`, settled). */
   readonly maxLines?: number;
   /** Of a request; at most and by default `MAX_LINE_BYTES`. A longer line is a bad one. */
   readonly maxLineBytes?: number;
@@ -47,7 +47,7 @@ export interface IngestOptions {
   /** Who uploads. */
   readonly by?: Actor;
   /**
-   * Asked once the content is read and found within the limits, before anything is durable, by callers that learn more while it
+   * Asked once the content is read and found within the limit of bytes, before anything is durable, by callers that learn more while it
    * streams (a form names the purpose behind the file) or that look at the index before they take the file. What it throws
    * refuses the file. It may ask for less of a check than `check` read for, not for more.
    */
@@ -88,8 +88,8 @@ export async function ingestFile(
       await both(content.write(chunk), pass.push(chunk));
     }
     const read = await pass.finish();
-    checkLimits(read, options);
     const settled = (await options.settle?.(read.index?.summary ?? null)) ?? { facts, check: options.check };
+    checkLines(read, settled, options);
     const result = settleResult(read, settled);
     signal?.throwIfAborted();
     await deps.reachStopPoint('upload.written');
@@ -122,8 +122,13 @@ function passKind({ mimetype }: UploadFacts, { check }: IngestOptions): PassKind
   return mimetype === 'application/jsonl' ? 'lines' : 'bytes';
 }
 
-function checkLimits({ lines }: PassResult, { maxLines = Infinity }: IngestOptions): void {
-  if (lines > maxLines) throw new TooManyLines(lines, maxLines);
+/** Lines are counted where they are requests. */
+function checkLines(
+  { lines }: PassResult,
+  { check }: SettledUpload,
+  { maxLines = Infinity }: IngestOptions,
+): void {
+  if (check !== 'no-index' && lines > maxLines) throw new TooManyLines(lines, maxLines);
 }
 
 /** The result under the check that the upload is held to in the end; without an index it is as if none had been made. */
