@@ -71,7 +71,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     indexer,
     authenticator: new Authenticator(database),
     upstreams: {
-      models: () => upstreams,
+      models: () => ({ ...upstreams, unheard: [] }),
       whyWaiting: () => upstreams.waiting,
       status: () => [],
     },

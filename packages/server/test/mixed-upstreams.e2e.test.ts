@@ -90,6 +90,34 @@ test(
   },
 );
 
+test(
+  'a job waits for the upstreams of its model only, known from before or not heard yet',
+  TIMEOUT,
+  async () => {
+    await using pair = await startPair(['n']);
+    const { left, right, bora } = pair;
+    await left.close();
+    await right.close();
+    const other = await bora.ask(['b']);
+    await bora.until(other, (job) => waitingOf(job).includes(left.url));
+    const known = await bora.client.jobs.create({
+      endpoint: CHAT,
+      model: 'n',
+      input_files: [await bora.uploadQuestions(['a'])],
+    });
+    const waiting = waitingOf(await bora.until(known.id, (job) => waitingOf(job).includes('refuses')));
+    assert.ok(waiting.includes(right.url) && !waiting.includes(left.url), waiting);
+
+    await left.listen();
+    await using later = await startPacedBora({ upstreams: [{ url: left.url }, { url: right.url }] });
+    const input_files = [await later.uploadQuestions(['a'])];
+    await assert.rejects(later.client.jobs.create({ endpoint: CHAT, model: 'n', input_files }), {
+      status: 422,
+      message: new RegExp(`Served are: m\\. What ${right.url} would serve is not known yet; try again`),
+    });
+  },
+);
+
 test('the model of the job wins over those of its lines, known or not', TIMEOUT, async () => {
   await using pair = await startPair(['n']);
   const { left, right, bora } = pair;

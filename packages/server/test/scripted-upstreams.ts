@@ -26,7 +26,7 @@ export class ScriptedUpstreams implements Upstreams {
     return this.served;
   }
   models(): ReturnType<Upstreams['models']> {
-    return { reachable: true, models: 'any' };
+    return { reachable: true, models: 'any', unheard: [] };
   }
   whyWaiting(route: string): string | null {
     return this.#serves(route) ? null : `Nobody serves ${route}.`;

@@ -75,7 +75,7 @@ function counted(verdict: Verdict): boolean {
 test('models are discovered, and make the routes with the endpoints', async () => {
   await using w = await world({}, (upstream) => (upstream.listing = models('m', 'n', 'm')));
   assert.deepEqual(w.upstreams.routes(), [ROUTE, OTHER_ROUTE]);
-  assert.deepEqual(w.upstreams.models(), { reachable: true, models: ['m', 'n'] });
+  assert.deepEqual(w.upstreams.models(), { reachable: true, models: ['m', 'n'], unheard: [] });
   assert.equal(w.upstreams.capacity(), 64);
   assert.equal(w.upstreams.tryAcquire('/v1/chat/completions x'), null);
   assert.equal(
@@ -86,7 +86,7 @@ test('models are discovered, and make the routes with the endpoints', async () =
 
 test('an upstream that refuses its key from the start says nothing about models, so none is unknown', async () => {
   await using w = await world({}, (upstream) => (upstream.listing = json(401, {})));
-  assert.deepEqual(w.upstreams.models(), { reachable: false, models: [] });
+  assert.deepEqual(w.upstreams.models(), { reachable: false, models: [], unheard: [w.upstream.url] });
   assert.match(w.upstreams.whyWaiting(ROUTE) ?? '', /refuses to list its models \(HTTP 401\)/);
 });
 
@@ -99,7 +99,7 @@ for (const status of [404, 405]) {
   test(`an upstream that answers ${status} to GET /v1/models takes every model`, async () => {
     await using w = await world({}, (upstream) => (upstream.listing = json(status, {})));
     assert.equal(w.upstreams.routes(), 'any');
-    assert.deepEqual(w.upstreams.models(), { reachable: true, models: 'any' });
+    assert.deepEqual(w.upstreams.models(), { reachable: true, models: 'any', unheard: [] });
     assert.equal(
       (await send(w.upstreams, requestOf('{}', { route: '/v1/chat/completions z' }))).kind,
       'succeeded',
@@ -172,11 +172,11 @@ test('an upstream that is down at the start becomes known by a probe', async () 
   const clock = new SimulatedClock();
   await using upstreams = registryOf([upstream.url], clock);
   await upstreams.start();
-  assert.deepEqual(upstreams.models(), { reachable: false, models: [] });
+  assert.deepEqual(upstreams.models(), { reachable: false, models: [], unheard: [upstream.url] });
   await upstream.listen();
   await clock.advance(1_000);
   await until(upstreams, () => upstreams.routes().length > 0);
-  assert.deepEqual(upstreams.models(), { reachable: true, models: ['m'] });
+  assert.deepEqual(upstreams.models(), { reachable: true, models: ['m'], unheard: [] });
 });
 
 // Load

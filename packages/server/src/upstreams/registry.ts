@@ -49,11 +49,11 @@ export class UpstreamRegistry implements Upstreams {
     return this.#routes;
   }
 
-  models(): { reachable: boolean; models: readonly string[] | 'any' } {
+  models(): ReturnType<Upstreams['models']> {
     const reachable = this.#upstreams.some((upstream) => upstream.reachable);
     const lists = this.#upstreams.map((upstream) => upstream.serves ?? []);
-    if (lists.includes('any')) return { reachable, models: 'any' };
-    return { reachable, models: [...new Set(lists.flat())] };
+    const unheard = this.#upstreams.filter(({ serves }) => serves === null).map(({ url }) => url);
+    return { reachable, models: lists.includes('any') ? 'any' : [...new Set(lists.flat())], unheard };
   }
 
   whyWaiting(route: string): string | null {

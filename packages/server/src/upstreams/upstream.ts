@@ -125,10 +125,10 @@ export class Upstream implements AsyncDisposable {
 
   /** Why nothing of this model goes out here; null if it does, or if it is not served here. */
   whyWaiting(model: string): string | null {
-    if (!this.health.servable) return this.#why(this.health);
-    if (this.#names === null) return `${this.url} has not said yet which models it serves.`;
     const served = this.servedModel(model);
-    if (served === null) return null;
+    if (served === null && this.#names !== null) return null;
+    if (!this.health.servable) return this.#why(this.health);
+    if (served === null) return `${this.url} has not said yet which models it serves.`;
     if (!served.health.servable) return this.#why(served.health);
     const quiet = Math.max(this.health.quietUntil ?? 0, served.health.quietUntil ?? 0);
     if (quiet === 0) return null;

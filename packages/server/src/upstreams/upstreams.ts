@@ -45,9 +45,14 @@ export interface Upstreams extends AsyncDisposable {
 
   /**
    * Known models, also of upstreams that are down; `any` if some upstream takes every model. `reachable`: at least one
-   * upstream answered when last asked and has told its models, so that a model missing here is really unknown.
+   * upstream answered when last asked and has told its models. A model missing here is really unknown unless one of the
+   * `unheard`, addresses of upstreams that have not told theirs yet, serves it.
    */
-  models(): { readonly reachable: boolean; readonly models: readonly string[] | 'any' };
+  models(): {
+    readonly reachable: boolean;
+    readonly models: readonly string[] | 'any';
+    readonly unheard: readonly string[];
+  };
 
   /** Why no request of this route can go out, in one sentence for the job; null if it only waits for a free place. */
   whyWaiting(route: string): string | null;

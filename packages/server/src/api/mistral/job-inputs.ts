@@ -92,13 +92,17 @@ function modelsOf(job: Job, indexes: readonly (LineIndexSummary | null)[]): stri
 
 /** With no upstream reachable nobody can tell which models there are, so the job is taken and waits. */
 function checkModels(models: readonly string[], upstreams: ApiDependencies['upstreams']): void {
-  const { reachable, models: known } = upstreams.models();
+  const { reachable, models: known, unheard } = upstreams.models();
   if (!reachable || known === 'any') return;
   const unknown = models.find((model) => !known.includes(model));
   if (unknown === undefined) return;
+  const others =
+    unheard.length === 0
+      ? ''
+      : ` What ${unheard.join(' and ')} would serve is not known yet; try again once it has answered.`;
   throw new ApiError(
     'unknown_model',
-    `You do not have access to the model ${JSON.stringify(unknown)}: no upstream serves it. Served are: ${known.join(', ')}.`,
+    `You do not have access to the model ${JSON.stringify(unknown)}: no upstream serves it. Served are: ${known.join(', ')}.${others}`,
   );
 }
 
