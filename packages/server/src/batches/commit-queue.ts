@@ -58,7 +58,7 @@ export class CommitQueue {
       } catch (error) {
         signal.throwIfAborted();
         log.warn(
-          { shard: lease.shardId, err: error },
+          { shardId: lease.shardId, err: error },
           'results of a shard could not be written; trying again',
         );
         await clock.sleep(RETRY_MS, signal);

@@ -41,7 +41,7 @@ export class JournalFolds {
     } catch (error) {
       if (signal.aborted) return;
       this.#deps.log.warn(
-        { shard: lease.shardId, err: error },
+        { shardId: lease.shardId, err: error },
         'a journal could not be folded; its answers stay in the database',
       );
     }

@@ -106,7 +106,7 @@ export class OpenShards implements Iterable<OpenShard> {
     const { commits, leases, log, ended } = this.#options;
     const result = await commits.commit(lease, ended);
     leases.forget(lease);
-    if (result === 'fenced') log.warn({ shard: lease.shardId }, 'a shard was taken over by another');
+    if (result === 'fenced') log.warn({ shardId: lease.shardId }, 'a shard was taken over by another');
   }
 
   /** A commit that read rows while they are folded would find them gone from where its index says. */
@@ -137,11 +137,11 @@ export class OpenShards implements Iterable<OpenShard> {
     this.#track(shard.work.id, shard.folded);
   }
 
-  #track(shard: number, work: Promise<void>): void {
+  #track(shardId: number, work: Promise<void>): void {
     const { log, ended } = this.#options;
     const tracked = work
       .catch((error: unknown) => {
-        if (!ended.aborted) log.error({ shard, err: error }, 'a shard could not be given up; trying again');
+        if (!ended.aborted) log.error({ shardId, err: error }, 'a shard could not be given up; trying again');
       })
       .finally(() => this.#ending.delete(tracked));
     this.#ending.add(tracked);

@@ -2,8 +2,8 @@ import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
 
 /**
- * Structured lines on standard output. Fields that say what a line is about have the same name everywhere: `batch`, `shard`,
- * `upstream`, `file`, `err`. Keys, prompts and answers are never logged.
+ * Structured lines on standard output. Fields that say what a line is about have the same name everywhere: `batch`, `shard`
+ * (its number in the batch; `shardId` is the database's), `upstream`, `file`, `err`. Keys, prompts and answers are never logged.
  */
 export type Log = Logger;
 
