@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { faultyDatabase } from '@bora/testkit/faulty-database';
-import type { BlobStore, BlobWriter } from '../src/storage/ports/blobs.ts';
 import { BlobMissingError } from '../src/storage/ports/blobs.ts';
-import type { AttemptRequest, Verdict } from '../src/upstreams/upstreams.ts';
 import { openEngineWorld } from './engine-world.ts';
-import { failed, hang, succeeded, type SentBody } from './scripted-upstreams.ts';
+import { failingBlobs, forwarding } from './failing-blobs.ts';
+import { chatLines, failed, hang, spillAnswer, succeeded } from './scripted-upstreams.ts';
 
 const TIMEOUT = { timeout: 20_000 };
 const ROUTE = '/v1/chat/completions m';
@@ -46,28 +45,6 @@ test(
   },
 );
 
-for (const step of ['create', 'write', 'finish'] as const) {
-  test(
-    `a large answer that cannot be stored is asked for again, and its name released: ${step}`,
-    TIMEOUT,
-    async () => {
-      let failures = 3;
-      await using world = await openEngineWorld({
-        speed: 20,
-        blobs: (blobs) => failing(blobs, step, () => failures-- > 0),
-      });
-      world.upstreams.answer = spillAnswer;
-      const batchId = await world.create([await world.upload(chatLines(8))]);
-      world.worker.start();
-      const batch = await world.ended(batchId);
-      assert.equal(batch.succeeded, 8);
-      assert.equal((await world.lines(batch.outputFileId)).length, 8);
-      assert.equal(world.upstreams.sent.length, 8 + 3);
-      assert.equal((await world.database.collectableBlobs(0, 100)).length, 3);
-    },
-  );
-}
-
 test('a large answer that the journal refuses leaves no name behind', TIMEOUT, async () => {
   let session = '';
   await using world = await openEngineWorld({
@@ -102,7 +79,7 @@ test('results that are written anew release what was finished of them before', T
   let finished = 0;
   await using world = await openEngineWorld({
     speed: 10,
-    blobs: (blobs) => failing(blobs, 'finish', () => ++finished === 2),
+    blobs: (blobs) => failingBlobs(blobs, 'finish', () => ++finished === 2),
   });
   const answer = Buffer.from(JSON.stringify('x'.repeat(20_000)));
   world.upstreams.answer = (body) => {
@@ -255,58 +232,3 @@ test('a batch that is cancelled while its claim is under way is not sent', TIMEO
   assert.equal((await world.ended(batchId)).state, 'cancelled');
   assert.equal(world.upstreams.sent.length, 0);
 });
-
-async function spillAnswer(_: SentBody, request: AttemptRequest): Promise<Verdict> {
-  const spill = await request.openSpill(200);
-  try {
-    await spill.write(Buffer.from(JSON.stringify({ text: 'x'.repeat(300_000) })));
-  } catch (error) {
-    await spill.abandon();
-    throw error;
-  }
-  await spill.finish();
-  return { kind: 'succeeded', status: 200, body: null, inputTokens: 1, outputTokens: 1 };
-}
-
-function forwarding(blobs: BlobStore): BlobStore {
-  return {
-    create: (name) => blobs.create(name),
-    read: (...range) => blobs.read(...range),
-    remove: (name) => blobs.remove(name),
-    freeBytes: () => blobs.freeBytes(),
-  };
-}
-
-/** Fails a step of writing an object whenever `isDue`. */
-function failing(blobs: BlobStore, step: 'create' | keyof BlobWriter, isDue: () => boolean): BlobStore {
-  const orFail = (of: typeof step): void => {
-    if (of === step && isDue()) throw new Error(`No room to ${step}.`);
-  };
-  return {
-    ...forwarding(blobs),
-    async create(name) {
-      orFail('create');
-      const writer = await blobs.create(name);
-      return {
-        async write(chunk) {
-          orFail('write');
-          await writer.write(chunk);
-        },
-        async finish() {
-          orFail('finish');
-          return writer.finish();
-        },
-        abandon: () => writer.abandon(),
-      };
-    },
-  };
-}
-
-function chatLines(count: number, bytes = 0): string[] {
-  const text = 'x'.repeat(bytes);
-  return Array.from(
-    { length: count },
-    (_, at) =>
-      `{"custom_id":"r${at}","body":{"messages":[{"role":"user","content":"r${at}"}],"text":"${text}"}}`,
-  );
-}

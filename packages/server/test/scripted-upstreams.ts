@@ -112,3 +112,25 @@ export function hang(signal: AbortSignal | undefined): Promise<Verdict> {
     signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
   });
 }
+
+/** An answer that outgrows memory. */
+export async function spillAnswer(_: SentBody, request: AttemptRequest): Promise<Verdict> {
+  const spill = await request.openSpill(200);
+  try {
+    await spill.write(Buffer.from(JSON.stringify({ text: 'x'.repeat(300_000) })));
+  } catch (error) {
+    await spill.abandon();
+    throw error;
+  }
+  await spill.finish();
+  return { kind: 'succeeded', status: 200, body: null, inputTokens: 1, outputTokens: 1 };
+}
+
+export function chatLines(count: number, bytes = 0): string[] {
+  const text = 'x'.repeat(bytes);
+  return Array.from(
+    { length: count },
+    (_, at) =>
+      `{"custom_id":"r${at}","body":{"messages":[{"role":"user","content":"r${at}"}],"text":"${text}"}}`,
+  );
+}

@@ -5,9 +5,10 @@ import type { ClaimedShard } from '../storage/ports/shard-queue.ts';
 import type { JournalWriter } from './journal-writer.ts';
 import type { Lanes } from './lanes.ts';
 import { aboutShard, OpenShard } from './open-shard.ts';
-import type { OpenShards } from './open-shards.ts';
+import { unreadable, type OpenShards } from './open-shards.ts';
 import type { Sender } from './sender.ts';
 import type { ShardLeases } from './shard-leases.ts';
+import type { StorageTrouble } from './storage-trouble.ts';
 import type { WorkerDependencies } from './worker.ts';
 
 /** Requests kept read per lane, in windows: one in flight, one ready behind it. */
@@ -27,6 +28,7 @@ export interface FeederOptions extends Pick<
   readonly journal: JournalWriter;
   readonly shards: OpenShards;
   readonly sender: Sender;
+  readonly trouble: StorageTrouble;
   /** Claims and reads nothing more once it aborts. */
   readonly stopping: AbortSignal;
   readonly ended: AbortSignal;
@@ -123,7 +125,7 @@ export class Feeder {
   #shardToReadFor(routes: readonly string[] | 'any'): OpenShard | null {
     if (routes.length === 0) return null;
     for (const shard of this.#options.shards) {
-      if (!shard.hasUnread) continue;
+      if (!shard.hasUnread || (shard.isLone && shard.waiting > 0)) continue;
       if (routes === 'any' || shard.onlyRoute === null || routes.includes(shard.onlyRoute)) return shard;
     }
     return null;
@@ -139,7 +141,7 @@ export class Feeder {
     } catch (error) {
       if (shard.isClosed || shard.isStopped) return;
       log.error({ ...aboutShard(shard.work), err: error }, 'the input of a shard cannot be read');
-      shard.readFailure = messageOf(error);
+      shard.parkedFor = unreadable('input', error);
       shards.stop(shard);
       return;
     }
@@ -147,16 +149,18 @@ export class Feeder {
   }
 
   async #claim(routes: readonly string[] | 'any'): Promise<boolean> {
-    const { upstreams, leases, shards, settings, reachStopPoint } = this.#options;
+    const { upstreams, leases, shards, trouble, settings, reachStopPoint } = this.#options;
     const room = settings.maxOpenShards - shards.size;
     if (room <= 0) return false;
     const wanted = Math.ceil((WINDOWS_AHEAD * upstreams.capacity()) / this.#requestsPerShard);
+    await trouble.test();
     this.#stoppedBatches.clear();
     const claimed = await leases.claim({
       routes,
       limit: Math.min(room, MOST_CLAIMS, Math.max(1, wanted)),
       // A quarter of the places stays free for other batches, however many shards one has.
       perBatch: Math.max(1, Math.floor((settings.maxOpenShards * 3) / 4)),
+      heldBatches: trouble.heldBatches,
     });
     if (claimed.length === 0) {
       for (const route of routes === 'any' ? ['any'] : routes) this.#barren.add(route);
@@ -171,14 +175,14 @@ export class Feeder {
   }
 
   async #open(work: ClaimedShard): Promise<void> {
-    const { database, blobs, session, leases, shards, log, settings, ended } = this.#options;
+    const { database, blobs, session, leases, shards, trouble, log, settings, ended } = this.#options;
     let journal: JournalIndexRow[] | null;
     try {
       journal = await this.#journalOf(work);
     } catch (error) {
       if (ended.aborted) return;
       log.error({ ...aboutShard(work), err: error }, 'the journal of a shard cannot be read');
-      shards.setAside(work, `Its journal cannot be read: ${messageOf(error)}`);
+      shards.setAside(work, unreadable('journal', error));
       return;
     }
     if (ended.aborted) return;
@@ -186,9 +190,15 @@ export class Feeder {
       leases.forget({ shardId: work.id, epoch: work.epoch });
       return;
     }
+    const admitted = trouble.admit(work);
+    if (typeof admitted === 'object') {
+      shards.setAside(work, admitted);
+      return;
+    }
     const end = work.start + work.length;
     const pages = readFileRange({ database, blobs }, work.fileId, work.start, end, ended);
     const shard = new OpenShard(work, session, journal, pages, settings.maxLineBytes);
+    shard.isLone = admitted === 'trial';
     shards.add(shard);
     if (this.#stoppedBatches.has(work.batch.id)) shards.stop(shard);
     else shards.advance(shard);
@@ -200,8 +210,4 @@ export class Feeder {
     const { database, session } = this.#options;
     return database.readJournalIndex({ shardId, epoch, session });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -10,9 +10,23 @@ export class Lanes {
   /** Bytes of request bodies in all lanes, delayed ones included. */
   bytes = 0;
 
+  /** Of a lone shard that has one request waiting or in flight, the others wait behind it until `next`. */
   add(request: Request): void {
-    this.#lane(request.route).ready.push(request);
+    const { shard } = request;
+    if (shard.isLone && shard.waiting + shard.inFlight > 0) shard.later.push(request);
+    else this.#lane(request.route).ready.push(request);
     this.#count(request, 1);
+  }
+
+  /** The request of a lone shard that was under way has ended. */
+  next(shard: OpenShard): void {
+    const request = shard.later.shift();
+    if (request !== undefined) this.#lane(request.route).ready.push(request);
+  }
+
+  endLone(shard: OpenShard): void {
+    shard.isLone = false;
+    for (const request of shard.later.splice(0)) this.#lane(request.route).ready.push(request);
   }
 
   /** Puts a request aside until `resume` is called with it. It still counts as waiting in its lane. */
@@ -39,6 +53,7 @@ export class Lanes {
 
   /** Removes what waits of a shard, and lanes that are empty then: names of models are the users', and may be any number. */
   drop(shard: OpenShard): void {
+    for (const request of shard.later.splice(0)) this.#count(request, -1);
     for (const [route, lane] of this.#lanes) {
       const dropped = [...lane.ready.keep((request) => request.shard !== shard)];
       for (const request of lane.delayed) {

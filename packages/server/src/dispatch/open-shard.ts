@@ -1,5 +1,5 @@
 import type { JournalIndexRow, ShardLease } from '../storage/ports/journal.ts';
-import type { ClaimedShard } from '../storage/ports/shard-queue.ts';
+import type { ClaimedShard, ParkedForTime } from '../storage/ports/shard-queue.ts';
 import { routeOf } from '../storage/ports/batch-records.ts';
 import { LineSplitter, type Line } from '../bytes/line-splitter.ts';
 import { readRequestLine } from '../bytes/request-line.ts';
@@ -22,7 +22,7 @@ export interface ReadRequests {
  * costs a page of memory, not its size.
  *
  * Life: reading and sending until every request is journaled (`isComplete`), then committed by the session run. `stop` ends it early:
- * nothing more is read or sent, and once idle it is committed with what it has (drain), or given up if its input cannot be read.
+ * nothing more is read or sent, and once idle it is committed with what it has (drain), or given up for a while (`parkedFor`).
  */
 export class OpenShard {
   readonly work: ClaimedShard;
@@ -35,8 +35,12 @@ export class OpenShard {
   sequence = 0;
   hasUnread = true;
   isStopped = false;
-  /** Why its input cannot be read to the end; null if it can, as far as known. */
-  readFailure: string | null = null;
+  /** Set with `stop` where it is to be given up for a while instead of being committed. */
+  parkedFor: ParkedForTime | null = null;
+  /** Sends one request at a time; see `Lanes.add`. */
+  isLone = false;
+  /** Of a lone shard: requests that wait for the one before them, in order. */
+  readonly later: Request[] = [];
   /** Bytes of its journal rows that no fold has taken up yet. */
   unfoldedBytes: number;
   /** The last fold of its journal, begun or ended. Never rejects. */

@@ -2,14 +2,11 @@ import type { CommitQueue } from '../batches/commit-queue.ts';
 import type { JournalFolds } from '../batches/journal-folds.ts';
 import type { Log } from '../observe/log.ts';
 import type { ShardLease } from '../storage/ports/journal.ts';
-import type { ClaimedShard, ParkedFor } from '../storage/ports/shard-queue.ts';
+import type { ClaimedShard, ParkedFor, ParkedForTime } from '../storage/ports/shard-queue.ts';
 import type { Lanes } from './lanes.ts';
 import { aboutShard, type OpenShard } from './open-shard.ts';
 import type { DispatchSettings } from './settings.ts';
 import type { ShardLeases } from './shard-leases.ts';
-
-/** A shard whose input or journal cannot be read is left alone so long: it may be mended meanwhile. */
-const SET_ASIDE_MS = 30_000;
 
 export interface OpenShardsOptions {
   readonly lanes: Lanes;
@@ -21,7 +18,7 @@ export interface OpenShardsOptions {
   /** Nothing is committed or given up after it. */
   readonly ended: AbortSignal;
   /** Called after each shard that left. */
-  readonly onClosed: () => void;
+  readonly onClosed: (shard: OpenShard) => void;
 }
 
 /** The shards that a session works on, and the ways in which one leaves them: committed, parked, set aside, dropped. */
@@ -60,9 +57,9 @@ export class OpenShards implements Iterable<OpenShard> {
       return;
     }
     this.#close(shard);
-    const { readFailure } = shard;
-    if (shard.isComplete || readFailure === null) this.#track(shard.work.id, this.#commitFolded(shard));
-    else this.#giveUp(shard, { ms: SET_ASIDE_MS, reason: `Its input cannot be read: ${readFailure}` });
+    const { parkedFor } = shard;
+    if (shard.isComplete || parkedFor === null) this.#track(shard.work.id, this.#commitFolded(shard));
+    else this.#giveUp(shard, parkedFor);
   }
 
   /** Sends and reads nothing more of it; it leaves once what is in flight has ended. */
@@ -79,8 +76,8 @@ export class OpenShards implements Iterable<OpenShard> {
   }
 
   /** Gives up, for a while, a shard that could not be opened. */
-  setAside(work: ClaimedShard, reason: string): void {
-    this.#track(work.id, this.#release(work, { ms: SET_ASIDE_MS, reason }));
+  setAside(work: ClaimedShard, parkedFor: ParkedForTime): void {
+    this.#track(work.id, this.#release(work, parkedFor));
   }
 
   /** Its lease is gone, or the session is over. */
@@ -99,7 +96,7 @@ export class OpenShards implements Iterable<OpenShard> {
     this.#options.lanes.drop(shard);
     shard.close();
     this.#open.delete(shard);
-    this.#options.onClosed();
+    this.#options.onClosed(shard);
   }
 
   async #commit(lease: ShardLease): Promise<void> {
@@ -146,4 +143,10 @@ export class OpenShards implements Iterable<OpenShard> {
       .finally(() => this.#ending.delete(tracked));
     this.#ending.add(tracked);
   }
+}
+
+/** A shard whose input or journal cannot be read is left alone for a while: it may be mended meanwhile. */
+export function unreadable(what: 'input' | 'journal', error: unknown): ParkedForTime {
+  const message = error instanceof Error ? error.message : String(error);
+  return { ms: 30_000, reason: `Its ${what} cannot be read: ${message}` };
 }

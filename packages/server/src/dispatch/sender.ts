@@ -13,10 +13,9 @@ import type { Lanes } from './lanes.ts';
 import { aboutShard, type BadRequest, type OpenShard } from './open-shard.ts';
 import type { OpenShards } from './open-shards.ts';
 import type { Request } from './request.ts';
+import type { StorageTrouble } from './storage-trouble.ts';
 
 const NO_LINE = new Uint8Array();
-/** After an error of our own: the storage is given a moment. */
-const OWN_ERROR_DELAY_MS = 1_000;
 
 export interface SenderOptions {
   readonly upstreams: Upstreams;
@@ -28,6 +27,7 @@ export interface SenderOptions {
   readonly lanes: Lanes;
   readonly journal: JournalWriter;
   readonly shards: OpenShards;
+  readonly trouble: StorageTrouble;
   /** Sends nothing more once it aborts; what is in flight goes on. */
   readonly stopping: AbortSignal;
   /** Called when the lanes may have run low. */
@@ -89,7 +89,7 @@ export class Sender {
   }
 
   async #send(request: Request, slot: Slot): Promise<void> {
-    const { blobs, names, log, reachStopPoint, shards } = this.#options;
+    const { blobs, names, log, reachStopPoint, shards, trouble } = this.#options;
     const { shard } = request;
     const { batch } = shard.work;
     const model = slot.renamed ?? batch.model;
@@ -117,7 +117,7 @@ export class Sender {
     } catch (error) {
       if (!shard.aborted.aborted) {
         log.error({ ...aboutShard(shard.work), err: error }, 'an attempt ended in an error of our own');
-        this.#retryLater(request, OWN_ERROR_DELAY_MS);
+        trouble.lost(shard, error);
       }
     } finally {
       shard.inFlight -= 1;
@@ -128,19 +128,21 @@ export class Sender {
   }
 
   #settle(request: Request, verdict: Verdict, spill: SpilledLine | null): void {
-    const { journal } = this.#options;
+    const { journal, lanes, trouble } = this.#options;
     const { shard, ordinal } = request;
     const { batch, fileId } = shard.work;
     if (shard.isClosed) {
       void spill?.abandon();
       return;
     }
+    if (shard.isLone && verdict.kind !== 'retry') lanes.next(shard);
     switch (verdict.kind) {
       case 'succeeded': {
         const line =
           verdict.body === null ? NO_LINE : successLine(batch, fileId, request, verdict.status, verdict.body);
         const { inputTokens, outputTokens } = verdict;
         const blob = verdict.body === null ? (spill?.blob ?? null) : null;
+        if (blob !== null) trouble.stored(shard);
         journal.add(
           shard,
           { ordinal, kind: 'succeeded', length: line.length, blob, error: null, inputTokens, outputTokens },

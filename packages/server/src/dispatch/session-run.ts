@@ -10,6 +10,7 @@ import type { OpenShard } from './open-shard.ts';
 import { OpenShards } from './open-shards.ts';
 import { Sender } from './sender.ts';
 import { ShardLeases } from './shard-leases.ts';
+import { StorageTrouble } from './storage-trouble.ts';
 import type { WorkerDependencies } from './worker.ts';
 
 const POLL_MS = 1_000;
@@ -57,8 +58,12 @@ export class SessionRun {
       settings,
       log,
       ended,
-      onClosed: () => this.#feeder.ring(),
+      onClosed: (shard) => {
+        trouble.closed(shard);
+        this.#feeder.ring();
+      },
     });
+    const trouble = new StorageTrouble({ blobs, names, lanes, shards, clock, log });
     const journal = new JournalWriter({
       journal: database,
       session: session.id,
@@ -81,6 +86,7 @@ export class SessionRun {
       lanes,
       journal,
       shards,
+      trouble,
       stopping,
       onSent: () => this.#feeder.ringIfHungry(),
     });
@@ -96,6 +102,7 @@ export class SessionRun {
       journal,
       shards,
       sender,
+      trouble,
       stopping,
       ended,
     });
@@ -164,9 +171,9 @@ export class SessionRun {
     const { clock, settings } = this.#deps;
     this.#feeder.noteStopped(batchId);
     for (const shard of this.#shards) {
-      if (shard.work.batch.id !== batchId || (shard.isStopped && shard.readFailure === null)) continue;
-      // It ends with what it has; the rest of its input matters no more.
-      shard.readFailure = null;
+      if (shard.work.batch.id !== batchId || (shard.isStopped && shard.parkedFor === null)) continue;
+      // It ends with what it has; the rest of it matters no more.
+      shard.parkedFor = null;
       clock.after(settings.stopGraceMs, () => shard.abortInFlight('The batch was stopped.'));
       this.#shards.stop(shard);
     }

@@ -9,7 +9,8 @@ export interface ShardQueue {
   /**
    * Leases up to `limit` shards: workspaces by virtual time, within one by (priority, deadline, age), then
    * shards in input order; only shards of batches with a route in `routes` (parked ones only if the very
-   * route they wait for is in it); of one batch at most `perBatch` leased to this session at once.
+   * route they wait for is in it); of one batch at most `perBatch` leased to this session at once; none of
+   * `heldBatches`.
    * Charges the workspaces' virtual time, raises epochs, moves the batches from `queued` to `running`.
    * Nothing may be sent before this resolved.
    */
@@ -48,6 +49,8 @@ export interface ShardClaim {
   readonly routes: readonly string[] | 'any';
   readonly limit: number;
   readonly perBatch: number;
+  /** Batches of which nothing is wanted now. */
+  readonly heldBatches?: readonly string[];
 }
 
 export interface ClaimedShard {
@@ -85,9 +88,12 @@ export interface ShardRelease {
 }
 
 /** What a parked shard waits for, a route or a time, and the sentence that its batch shows meanwhile. */
-export type ParkedFor =
-  | { readonly route: string; readonly reason: string }
-  | { readonly ms: number; readonly reason: string };
+export type ParkedFor = { readonly route: string; readonly reason: string } | ParkedForTime;
+
+export interface ParkedForTime {
+  readonly ms: number;
+  readonly reason: string;
+}
 
 /** One piece of a shard's results: a blob of whole lines, in input order within its kind. */
 export interface ResultPart {

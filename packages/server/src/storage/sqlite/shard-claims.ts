@@ -90,6 +90,7 @@ function batchAfter(context: StoreContext, turn: Turn, claim: ShardClaim): Batch
     context,
     `SELECT b.id, b.priority, b.deadline_at AS deadline, b.created_at AS created FROM batch b
      WHERE b.workspace_id = :workspace AND b.state IN ('queued', 'running')
+       AND b.id NOT IN (SELECT value FROM json_each(:held))
        AND (b.priority, b.deadline_at, b.created_at, b.id) > (:priority, :deadline, :created, :id)
        AND (:any OR b.routes IS NULL OR EXISTS (SELECT 1 FROM batch_route r
               WHERE r.batch_id = b.id AND r.route IN (SELECT value FROM json_each(:routes))))
@@ -100,6 +101,7 @@ function batchAfter(context: StoreContext, turn: Turn, claim: ShardClaim): Batch
       deadline: after.deadline,
       created: after.created,
       id: after.id,
+      held: JSON.stringify(claim.heldBatches ?? []),
       ...routeValues(claim),
     },
   );

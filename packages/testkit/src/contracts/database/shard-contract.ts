@@ -46,6 +46,20 @@ export function registerShardContract(open: OpenDatabase): void {
       assert.deepEqual([again.id, again.epoch], [first.id, 2]);
     });
 
+    it('leases nothing of held batches, and serves those behind them', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const [held, other] = [
+        await world.plannedBatch({ shards: 2 }),
+        await world.plannedBatch({ shards: 1 }),
+      ];
+      const claimed = await world.claim({ heldBatches: [held.id] });
+      assert.deepEqual(
+        claimed.map(({ batch }) => batch.id),
+        [other.id],
+      );
+      assert.equal((await world.claim()).length, 2);
+    });
+
     it('orders batches of a workspace by priority, deadline and age', async () => {
       await using world = await DatabaseWorld.open(open);
       const hour = 60 * 60 * 1000;
