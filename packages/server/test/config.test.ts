@@ -100,6 +100,8 @@ upstreams:
     max_in_flight: 256
     timeout_seconds: 90
     weight: 2
+    requests_per_minute: 60
+    tokens_per_minute: 90000
     headers: { x-team: batch }
   - url: https://api.example.com/v1
     api_key_env: EXAMPLE_KEY
@@ -114,6 +116,8 @@ upstreams:
     timeoutMs: 90_000,
     headers: { 'x-team': 'batch' },
     weight: 2,
+    requestsPerMinute: 60,
+    tokensPerMinute: 90_000,
   });
   assert.equal(upstreams[1].apiKey, 'secret');
 });

@@ -31,6 +31,9 @@ const fileUpstream = z.strictObject({
     .optional(),
   /** Most requests at once, 64 without it; fewer while it answers 429 or 503. */
   max_in_flight: z.int().min(1).optional(),
+  /** Most requests, and most tokens of requests and answers, that it gets in any minute; no limit without them. */
+  requests_per_minute: z.int().min(1).optional(),
+  tokens_per_minute: z.int().min(1).optional(),
   /** One attempt may take this long, in seconds. */
   timeout_seconds: z.number().positive().optional(),
   /** Sent with each request. */

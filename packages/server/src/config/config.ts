@@ -28,6 +28,9 @@ export interface UpstreamOptions {
   readonly timeoutMs: number | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly weight: number;
+  /** Null: no limit. */
+  readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
 }
 
 export interface ConfigSources {
@@ -117,6 +120,8 @@ function fromUrl(url: string, apiKey: string | null, maxInFlight: number | null)
     timeoutMs: null,
     headers: {},
     weight: 1,
+    requestsPerMinute: null,
+    tokensPerMinute: null,
   };
 }
 
@@ -139,6 +144,8 @@ function fromFile(described: FileUpstream, env: NonNullable<ConfigSources['env']
     timeoutMs: described.timeout_seconds === undefined ? null : described.timeout_seconds * 1000,
     headers: described.headers ?? {},
     weight: described.weight ?? 1,
+    requestsPerMinute: described.requests_per_minute ?? null,
+    tokensPerMinute: described.tokens_per_minute ?? null,
   };
 }
 

@@ -75,6 +75,11 @@ export class Lanes {
     return (this.#lanes.get(route)?.ready.length ?? 0) > 0;
   }
 
+  /** Bytes of the next request's body; 0 if none is ready. */
+  nextBytes(route: string): number {
+    return this.#lanes.get(route)?.ready.next?.body.length ?? 0;
+  }
+
   /** Routes that anything of this shard waits for. */
   routesOf(shard: OpenShard): string[] {
     return [...this.#lanes].flatMap(([route, lane]) => {
@@ -121,6 +126,10 @@ class RequestQueue {
 
   get length(): number {
     return this.#items.length - this.#first;
+  }
+
+  get next(): Request | undefined {
+    return this.#items[this.#first];
   }
 
   push(request: Request): void {

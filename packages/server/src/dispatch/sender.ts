@@ -65,7 +65,7 @@ export class Sender {
       for (const route of lanes.routes()) {
         if (!lanes.isReady(route)) continue;
         if (journal.isFull) break;
-        const slot = upstreams.tryAcquire(route);
+        const slot = upstreams.tryAcquire(route, lanes.nextBytes(route));
         if (slot === null) continue;
         const request = lanes.take(route);
         if (request === null) {

@@ -31,7 +31,13 @@ export type CallResult =
       readonly bytes: Uint8Array;
     }
   /** Checked as it arrived; in the spill, finished, if `fault` is null. */
-  | { readonly kind: 'spilled'; readonly status: number; readonly fault: string | null; readonly ends: Ends }
+  | {
+      readonly kind: 'spilled';
+      readonly status: number;
+      readonly headers: IncomingHttpHeaders;
+      readonly fault: string | null;
+      readonly ends: Ends;
+    }
   | { readonly kind: 'too-large'; readonly status: number }
   /** `code` as the operating system or undici names it. */
   | { readonly kind: 'broken'; readonly failure: NetworkFailure; readonly code: string };
@@ -166,7 +172,7 @@ export class HttpCall implements Dispatcher.DispatchHandler {
     const { resolve, reject } = this.#done;
     const status = this.#status;
     if (error === null) {
-      if (spilled !== null) resolve({ kind: 'spilled', status, ...spilled });
+      if (spilled !== null) resolve({ kind: 'spilled', status, headers: this.#headers, ...spilled });
       else resolve({ kind: 'answered', status, headers: this.#headers, bytes: joined(this.#chunks) });
     } else if (error instanceof AnswerTooLarge) resolve({ kind: 'too-large', status });
     else if (error instanceof AttemptTimeout)

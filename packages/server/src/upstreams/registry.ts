@@ -70,19 +70,21 @@ export class UpstreamRegistry implements Upstreams {
     return `No upstream serves the model ${model}; they serve ${known.length === 0 ? 'none' : [known].flat().join(', ')}.`;
   }
 
-  tryAcquire(route: string): Slot | null {
+  tryAcquire(route: string, bodyBytes = 0): Slot | null {
     const model = modelOf(route);
     let best: { upstream: Upstream; served: ServedModel } | null = null;
     let bestShare = 0;
     for (const upstream of this.#upstreams) {
       const served = upstream.servedModel(model);
       if (served === null) continue;
-      const share = upstream.freeShare(served);
+      const share = upstream.freeShare(served, bodyBytes);
       if (share <= bestShare) continue;
       best = { upstream, served };
       bestShare = share;
     }
-    return best === null ? null : new UpstreamSlot(best.upstream, best.served, model, this.#notify);
+    return best === null
+      ? null
+      : new UpstreamSlot(best.upstream, best.served, { asked: model, bodyBytes }, this.#notify);
   }
 
   capacity(): number {

@@ -1,5 +1,6 @@
 import { Evidence } from './evidence.ts';
 import type { Health } from './health.ts';
+import { TokenEstimate } from './token-estimate.ts';
 import { AimdWindow } from './window.ts';
 import type { Window } from './window.ts';
 import type { ModelStatus } from './upstreams.ts';
@@ -11,6 +12,7 @@ export class ServedModel {
   readonly window: Window;
   readonly health: Health;
   readonly evidence = new Evidence();
+  readonly tokens = new TokenEstimate();
   /** Paused because `/v1/models` does not name it: a probe ends that only if it names it again. */
   unlisted = false;
 

@@ -1,8 +1,10 @@
+import type { Usage } from '../bytes/read-usage.ts';
 import { readResult } from './answer-reading.ts';
 import type { Reading } from './answer-reading.ts';
 import { decide, familyOf } from './fault-table.ts';
 import type { Observation, Row } from './fault-table.ts';
 import type { Listing } from './model-listing.ts';
+import type { Charge } from './rate-budget.ts';
 import type { ServedModel } from './served-model.ts';
 import type { Upstream } from './upstream.ts';
 import type { AttemptOutcome, AttemptRequest, Slot, Verdict } from './upstreams.ts';
@@ -14,6 +16,12 @@ type FailedReading = Extract<Reading, { kind: 'failure' }>;
 const OTHER: AttemptEnd = { kind: 'other' };
 const OVERLOADED: AttemptEnd = { kind: 'overloaded' };
 
+/** A request that goes out: the name under which it asks for its model, and its size. */
+interface Wanted {
+  readonly asked: string;
+  readonly bodyBytes: number;
+}
+
 /** A place in a window, and the attempt made in it. */
 export class UpstreamSlot implements Slot {
   readonly renamed: string | null;
@@ -24,11 +32,13 @@ export class UpstreamSlot implements Slot {
   readonly #upstreamStay: number;
   readonly #modelStay: number;
   readonly #enteredWhenSent: number;
+  readonly #bodyBytes: number;
+  readonly #charge: Charge;
   readonly #startedAlone: boolean;
   #used = false;
 
-  /** Enters the window for a request that asks for the model as `asked`. The window must have a place (`freeShare` above 0). */
-  constructor(upstream: Upstream, served: ServedModel, asked: string, onFree: () => void) {
+  /** Enters the window, which must have a place (`freeShare` above 0). */
+  constructor(upstream: Upstream, served: ServedModel, { asked, bodyBytes }: Wanted, onFree: () => void) {
     const pass = served.window.enter();
     if (pass === null) throw new Error('The window has no free place.');
     this.renamed = served.model === asked ? null : served.model;
@@ -38,6 +48,8 @@ export class UpstreamSlot implements Slot {
     this.#pass = pass;
     this.#upstreamStay = upstream.health.enter();
     this.#modelStay = served.health.enter();
+    this.#bodyBytes = bodyBytes;
+    this.#charge = upstream.budget.charge(served.tokens.of(bodyBytes));
     this.#startedAlone = upstream.inFlight === 0;
     upstream.inFlight += 1;
     upstream.entered += 1;
@@ -50,12 +62,13 @@ export class UpstreamSlot implements Slot {
 
   release(): void {
     this.#use();
+    this.#upstream.budget.refund(this.#charge);
     this.#leave(OTHER, null);
   }
 
   async send(request: AttemptRequest, signal?: AbortSignal): Promise<Verdict> {
     this.#use();
-    const { calls, clock, random } = this.#upstream;
+    const { budget, calls, clock, random } = this.#upstream;
     const sentAt = clock.elapsed();
     const answersWhenSent = this.#served.evidence.answers;
     let end = OTHER;
@@ -63,9 +76,12 @@ export class UpstreamSlot implements Slot {
     let retryAfterMs: number | null = null;
     try {
       for (let resent = false; ; resent = true) {
-        const reading = readResult(await calls.post(request, signal), clock.now());
+        const result = await calls.post(request, signal);
+        if ('headers' in result) budget.heed(result.headers, this.#charge);
+        const reading = readResult(result, clock.now());
         if (reading.kind === 'answer') {
           this.#upstream.noteAnswer(this.#served);
+          this.#noteUsage(reading.verdict);
           const { outputTokens } = reading.verdict;
           end = { kind: 'answered', outputTokens, elapsedMs: clock.elapsed() - sentAt };
           outcome = 'succeeded';
@@ -76,6 +92,7 @@ export class UpstreamSlot implements Slot {
         if (row.line === 'resend') continue;
         if (row.upstream === 'shrink') {
           end = OVERLOADED;
+          budget.settle(this.#charge, 0);
           retryAfterMs = failure.retryAfterMs;
         } else this.#act(row, failure);
         const verdict = verdictOf(row, failure, request.faults, random);
@@ -86,6 +103,14 @@ export class UpstreamSlot implements Slot {
       this.#upstream.attempts[outcome] += 1;
       this.#leave(end, retryAfterMs);
     }
+  }
+
+  /** An answer that does not say what it used keeps its estimate. */
+  #noteUsage(usage: Usage): void {
+    const used = usage.inputTokens + usage.outputTokens;
+    if (used === 0) return;
+    this.#served.tokens.learn(this.#bodyBytes, usage);
+    this.#upstream.budget.settle(this.#charge, used);
   }
 
   async #observe(

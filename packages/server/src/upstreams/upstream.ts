@@ -2,6 +2,7 @@ import type { Clock } from '../observe/clock.ts';
 import { Health } from './health.ts';
 import type { Listing } from './model-listing.ts';
 import { ModelNames } from './model-names.ts';
+import { RateBudget } from './rate-budget.ts';
 import { duration } from './reasons.ts';
 import { ServedModel } from './served-model.ts';
 import { UpstreamCalls } from './upstream-calls.ts';
@@ -36,6 +37,7 @@ export class Upstream implements AsyncDisposable {
   readonly weight: number;
   readonly calls: UpstreamCalls;
   readonly health: Health;
+  readonly budget: RateBudget;
   readonly clock: Clock;
   readonly random: () => number;
   /** Attempts that ever went out; tells an attempt whether it was alone. */
@@ -76,6 +78,8 @@ export class Upstream implements AsyncDisposable {
     this.#configured = config.models == null ? null : new ModelNames(config.models);
     this.#names = this.#configured;
     this.calls = new UpstreamCalls(config, clock, maxAnswerBytes);
+    const { requestsPerMinute = null, tokensPerMinute = null } = config;
+    this.budget = new RateBudget(this.name, { requestsPerMinute, tokensPerMinute }, clock, onChange);
     this.health = new Health(clock, random, (state, reason) => this.#entered(state, reason, {}));
   }
 
@@ -104,11 +108,16 @@ export class Upstream implements AsyncDisposable {
     return served;
   }
 
-  /** Free part of the model's window and of the upstream's own cap, times the weight; 0 if nothing can go out now. */
-  freeShare(served: ServedModel): number {
+  /**
+   * Free part of the model's window and of the upstream's own cap, times the weight; 0 if nothing of so many bytes can go out
+   * now.
+   */
+  freeShare(served: ServedModel, bodyBytes: number): number {
     if (!this.health.admits || !served.health.admits) return 0;
     const { limit, inFlight } = served.window;
-    return this.weight * Math.min(1 - inFlight / limit, 1 - this.inFlight / this.maxInFlight);
+    const free = Math.min(1 - inFlight / limit, 1 - this.inFlight / this.maxInFlight);
+    // Asked last: only what has a place can wait for the budget.
+    return free > 0 && this.budget.admits(served.tokens.of(bodyBytes)) ? this.weight * free : 0;
   }
 
   /** Windows of the models that can be served, within its own cap. One that takes any model counts with its cap. */
@@ -131,7 +140,7 @@ export class Upstream implements AsyncDisposable {
     if (served === null) return `${this.url} has not said yet which models it serves.`;
     if (!served.health.servable) return this.#why(served.health);
     const quiet = Math.max(this.health.quietUntil ?? 0, served.health.quietUntil ?? 0);
-    if (quiet === 0) return null;
+    if (quiet === 0) return this.budget.waitsFor;
     return `${this.url} has too much to do; next try in ${duration(quiet - this.clock.now())}.`;
   }
 
@@ -147,6 +156,7 @@ export class Upstream implements AsyncDisposable {
       reason,
       since,
       quietUntil,
+      waitsFor: this.budget.waitsFor,
       inFlight,
       maxInFlight,
       attempts: { ...attempts },
@@ -216,6 +226,7 @@ export class Upstream implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#cancelCheck();
+    this.budget.close();
     await this.calls[Symbol.asyncDispose]();
   }
 

@@ -18,6 +18,9 @@ export interface UpstreamConfig {
   readonly headers?: Readonly<Record<string, string>>;
   /** Share of the work among upstreams of the same model. Default 1. */
   readonly weight?: number | null;
+  /** Most requests, and most tokens of requests and answers, in any minute. Default: no limit but what it says itself. */
+  readonly requestsPerMinute?: number | null;
+  readonly tokensPerMinute?: number | null;
 }
 
 export const DEFAULT_MAX_IN_FLIGHT = 64;
@@ -57,8 +60,11 @@ export interface Upstreams extends AsyncDisposable {
   /** Why no request of this route can go out, in one sentence for the job; null if it only waits for a free place. */
   whyWaiting(route: string): string | null;
 
-  /** A free place in a window, on the upstream with the largest free share by weight; null if there is none. */
-  tryAcquire(route: string): Slot | null;
+  /**
+   * A free place in a window, on the upstream with the largest free share by weight; null if there is none, or if the budgets of
+   * those that have one admit no more. `bodyBytes` of the request that would go out tell its tokens, about.
+   */
+  tryAcquire(route: string, bodyBytes?: number): Slot | null;
 
   /** How many attempts could be in flight now: windows of what is up, together. How much work to keep claimed. */
   capacity(): number;
@@ -158,6 +164,8 @@ export interface UpstreamStatus {
   readonly since: number;
   /** Until when it asked to be left alone (Retry-After), or null. */
   readonly quietUntil: number | null;
+  /** The budget that requests wait for now, in a sentence; null if they do not. */
+  readonly waitsFor: string | null;
   readonly inFlight: number;
   readonly maxInFlight: number;
   /** Attempts since start, by what became of them. */
