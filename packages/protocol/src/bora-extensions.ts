@@ -14,8 +14,8 @@ export const boraJobExtension = z.object({
       output_tokens: z.int().min(0),
     })
     .optional(),
-  /** Unix seconds at which the job's time is up. */
-  deadline_at: z.int().optional(),
+  /** Unix seconds at which the job's time is up; it moves while Bora is down. Null: never. */
+  deadline_at: z.int().nullable().optional(),
   /** Unix seconds at which it was asked to cancel; null if it never was. */
   cancelling_at: z.int().nullable().optional(),
   /** Unix seconds at which its last request was done and its files began to be made; null before that. */

@@ -47,6 +47,7 @@ const SETTINGS: ApiSettings = {
   maxLineBytes: 16 * 1024 * 1024,
   maxCreateBytes: 256 * 1024 * 1024,
   minFreeBytes: 0,
+  leastTimeoutMs: 0,
 };
 
 /** The HTTP edge over a real database and disk, without dispatch: jobs are taken and stay where they are. */

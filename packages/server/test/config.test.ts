@@ -133,6 +133,27 @@ test('models are a list of names, or a mapping to what the server calls them', (
   assert.throws(() => models('7'), /must be a list of names, or a mapping/);
 });
 
+for (const [policy, wanted] of [
+  ['enforce', 0],
+  ['none', Infinity],
+  ['at-least 90m', 5_400_000],
+  ['at-least 72h', 72 * 3_600_000],
+  ['at-least 7d', 7 * 86_400_000],
+] as const) {
+  test(`the deadline policy ${policy} is read`, () => {
+    assert.equal(readConfig({ folder, env: { BORA_DEADLINE_POLICY: policy } }).leastTimeoutMs, wanted);
+  });
+}
+
+for (const policy of ['never', 'at-least', 'at-least 3', 'at-least -1h', 'at-least 3 weeks']) {
+  test(`the deadline policy ${policy} is refused`, () => {
+    assert.match(
+      refusal({ folder, env: { BORA_DEADLINE_POLICY: policy } }),
+      /must be enforce, none, or at-least with minutes/,
+    );
+  });
+}
+
 test('an unknown key is refused with the nearest known one', () => {
   assert.match(
     refusal(withFile('max_file_byte: 1')),

@@ -269,3 +269,29 @@ test('QUEUED → FAILED says why: the bytes of an input are gone before it was r
   assert.match(ended.bora!.failure!, /^An input file cannot be read any more\. /);
   assertTimes(ended, ['completed']);
 });
+
+for (const [policy, hours] of [
+  ['at-least 48h', 48],
+  ['none', null],
+] as const) {
+  test(`under the deadline policy ${policy} a job gets the time it needs`, TIMEOUT, async () => {
+    await using upstream = await BreakableUpstream.open();
+    upstream.reply = hold;
+    await using bora = await startPacedBora({
+      upstreams: [{ name: 'u', url: upstream.url, timeout_seconds: 1_000_000 }],
+      env: { BORA_DEADLINE_POLICY: policy },
+    });
+    const input = await bora.uploadQuestions(['one']);
+    const job = await bora.client.jobs.create({
+      endpoint: CHAT,
+      model: 'm',
+      input_files: [input],
+      timeout_hours: 1,
+    });
+    const wanted = hours === null ? null : job.created_at + hours * 3_600;
+    assert.equal(job.bora?.deadline_at, wanted);
+    await bora.received(upstream, 1);
+    await bora.pass(2 * 3_600_000);
+    assert.equal((await bora.client.jobs.get(job.id)).status, 'RUNNING');
+  });
+}

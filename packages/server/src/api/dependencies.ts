@@ -31,4 +31,6 @@ export interface ApiSettings extends WorkspaceLimits {
   readonly maxLineBytes: number;
   readonly maxCreateBytes: number;
   readonly minFreeBytes: number;
+  /** A job that asks for less time gets this much; 0 = what it asks for, Infinity = all the time it needs. */
+  readonly leastTimeoutMs: number;
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { FileUpstream } from './bora-yaml.ts';
 import { readBoraYaml } from './bora-yaml.ts';
 import { ConfigError } from './config-error.ts';
+import { readDeadlinePolicy } from './deadline-policy.ts';
 import { readOptionValue } from './option-values.ts';
 import { OPTIONS } from './options.ts';
 import type { OptionName, OptionValues } from './options.ts';
@@ -10,9 +11,11 @@ import type { OptionName, OptionValues } from './options.ts';
 /** All that Bora was told, checked. */
 export interface Config extends Omit<
   OptionValues,
-  'config' | 'upstream' | 'upstreamApiKey' | 'upstreamMaxInFlight'
+  'config' | 'upstream' | 'upstreamApiKey' | 'upstreamMaxInFlight' | 'deadlinePolicy'
 > {
   readonly upstreams: readonly UpstreamOptions[];
+  /** Jobs that ask for less time get this much: see `readDeadlinePolicy`. */
+  readonly leastTimeoutMs: number;
 }
 
 export interface UpstreamOptions {
@@ -64,14 +67,15 @@ export function readConfig(sources: ConfigSources = {}): Config {
   const options = values as unknown as OptionValues;
 
   checkCombinations(options, file.upstreams);
-  const { config: _, upstream, upstreamApiKey, upstreamMaxInFlight, ...rest } = options;
+  const { config: _, upstream, upstreamApiKey, upstreamMaxInFlight, deadlinePolicy, ...rest } = options;
+  const leastTimeoutMs = readDeadlinePolicy(deadlinePolicy);
   const upstreams =
     upstream === null
       ? file.upstreams.map((described) => fromFile(described, env))
       : upstream.map((url) => fromUrl(url, upstreamApiKey, upstreamMaxInFlight));
   checkNames(upstreams);
   const publicUrl = rest.publicUrl === null ? null : checkUrl(rest.publicUrl, 'BORA_PUBLIC_URL');
-  return { ...rest, data: resolve(folder, rest.data), publicUrl, upstreams };
+  return { ...rest, data: resolve(folder, rest.data), publicUrl, upstreams, leastTimeoutMs };
 }
 
 function readConfigFile(path: string, required: boolean): ReturnType<typeof readBoraYaml> {

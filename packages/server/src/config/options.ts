@@ -82,6 +82,15 @@ export const OPTIONS = {
     description:
       'Most requests that one server of BORA_UPSTREAM gets at once, 64 without it; fewer while it answers 429 or 503.',
   },
+  deadlinePolicy: {
+    env: 'BORA_DEADLINE_POLICY',
+    flag: '--deadline-policy',
+    type: 'text',
+    default: 'enforce',
+    description:
+      'What becomes of the time that a job is created with (timeout_hours): enforce it, none to let every job end, or at-least 72h ' +
+      '(minutes m, hours h, days d) to give those that ask for less that much. For jobs created from then on.',
+  },
   logLevel: {
     env: 'BORA_LOG_LEVEL',
     flag: '--log-level',

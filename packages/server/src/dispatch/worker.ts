@@ -1,3 +1,4 @@
+import { giveBackDowntime, noteUptime } from '../batches/downtime.ts';
 import { runExpiry } from '../batches/expiry.ts';
 import { openSession } from '../batches/session.ts';
 import { TaskRunner } from '../batches/task-runner.ts';
@@ -35,7 +36,7 @@ export class Worker {
 
   /** Begins to work; returns at once. */
   start(): void {
-    this.#running = Promise.all([this.#runSessions(), runExpiry(this.#deps, this.#stopped.signal)]);
+    this.#running = Promise.all([this.#runSessions(), this.#keepTime(this.#stopped.signal)]);
   }
 
   /**
@@ -47,6 +48,12 @@ export class Worker {
     const result = (await this.#current?.stop(graceMs)) ?? { aborted: 0 };
     await this.#running;
     return result;
+  }
+
+  /** In this order: what a stop or an outage took from a batch must not expire it, and a note would hide how long that was. */
+  async #keepTime(signal: AbortSignal): Promise<void> {
+    await giveBackDowntime(this.#deps, signal);
+    await Promise.all([runExpiry(this.#deps, signal), noteUptime(this.#deps, signal)]);
   }
 
   /** One session after another: one declared dead is dead for good, so its run is dropped whole and a new one begins. */

@@ -13,6 +13,8 @@ import { registerSessionContract } from './database/session-contract.ts';
 import { registerShardContract } from './database/shard-contract.ts';
 import { registerStopContract } from './database/stop-contract.ts';
 import { registerTaskContract } from './database/task-contract.ts';
+import { registerUpstreamPauseContract } from './database/upstream-pause-contract.ts';
+import { registerUptimeContract } from './database/uptime-contract.ts';
 import { registerWorkspaceContract } from './database/workspace-contract.ts';
 
 /**
@@ -34,6 +36,8 @@ export function registerDatabaseContract(name: string, open: OpenDatabase): void
     registerFinaliseContract(open);
     registerBlobNameContract(open);
     registerSessionContract(open);
+    registerUptimeContract(open);
+    registerUpstreamPauseContract(open);
     registerInterleavingContract(open);
   });
 }

@@ -90,7 +90,7 @@ async function createBatch(
     model: members.model,
     agentId: null,
     metadata: members.metadata,
-    timeoutMs: members.timeoutHours * HOUR_MS,
+    timeoutMs: Math.max(members.timeoutHours * HOUR_MS, settings.leastTimeoutMs),
     inputFileIds: inputs.map((input) => input.id),
     inline: members.inputFileIds === null,
     totalRequests: work.totalRequests,

@@ -36,7 +36,7 @@ export function jobView(batch: BatchRecord, upstreams: Upstreams): BatchJob {
       state: batch.state,
       waiting: waitingReasons(batch, upstreams),
       usage: { input_tokens: batch.inputTokens, output_tokens: batch.outputTokens },
-      deadline_at: seconds(batch.deadlineAt),
+      deadline_at: secondsOrNull(batch.deadlineAt),
       cancelling_at: secondsOrNull(batch.cancellingAt),
       finalizing_at: secondsOrNull(batch.finalizingAt),
       failure: batch.failure,

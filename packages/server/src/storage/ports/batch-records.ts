@@ -73,7 +73,7 @@ export interface NewBatch {
   readonly model: string | null;
   readonly agentId: string | null;
   readonly metadata: Readonly<Record<string, string>> | null;
-  /** Milliseconds from creation to deadline. */
+  /** Milliseconds from creation to deadline; Infinity: it has none. */
   readonly timeoutMs: number;
   /** Input files in order; all of the same workspace. */
   readonly inputFileIds: readonly string[];
@@ -139,7 +139,8 @@ export interface BatchRecord {
   readonly outputFileId: string | null;
   readonly errorFileId: string | null;
   readonly createdAt: number;
-  readonly deadlineAt: number;
+  /** Null: its time is never up. */
+  readonly deadlineAt: number | null;
   /** First claim. */
   readonly startedAt: number | null;
   readonly cancellingAt: number | null;

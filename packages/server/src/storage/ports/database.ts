@@ -7,6 +7,8 @@ import type { Journal } from './journal.ts';
 import type { PlanAndFinalise } from './plan-and-finalise.ts';
 import type { Sessions } from './sessions.ts';
 import type { ShardQueue } from './shard-queue.ts';
+import type { UpstreamPauses } from './upstream-pauses.ts';
+import type { Uptime } from './uptime.ts';
 import type { WorkspaceRecords } from './workspace-records.ts';
 
 /**
@@ -32,6 +34,8 @@ export interface Database
     AccessRecords,
     WorkspaceRecords,
     AuditRecords,
+    Uptime,
+    UpstreamPauses,
     AsyncDisposable {
   /**
    * Calls back after a commit that may interest others. A hint, never the truth: it may be lost or come

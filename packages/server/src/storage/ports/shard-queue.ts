@@ -77,7 +77,7 @@ export interface BatchWork {
   readonly dialect: Dialect;
   readonly endpoint: string;
   readonly model: string | null;
-  readonly deadlineAt: number;
+  readonly deadlineAt: number | null;
 }
 
 export interface ShardRelease {

@@ -11,6 +11,7 @@ import type {
 } from '../ports/batch-records.ts';
 import { audit } from './audit-store.ts';
 import { seenBy } from './file-store.ts';
+import { deadlineAfter, deadlineOrNull, NO_DEADLINE } from './deadlines.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
 import { addTask } from './task-store.ts';
@@ -122,7 +123,9 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
     nextDeadline() {
       const row = first<{ next: number | null }>(
         context,
-        `SELECT min(deadline_at) AS next FROM batch WHERE state IN ('validating', 'queued', 'running')`,
+        `SELECT min(deadline_at) AS next FROM batch
+         WHERE state IN ('validating', 'queued', 'running') AND deadline_at < ?`,
+        NO_DEADLINE,
       );
       return row?.next ?? null;
     },
@@ -261,7 +264,7 @@ function insertBatch(context: StoreContext, batch: NewBatch): void {
     batch.createdBy,
     batch.totalRequests,
     now,
-    now + batch.timeoutMs,
+    deadlineAfter(now, batch.timeoutMs),
   );
   for (const [position, fileId] of batch.inputFileIds.entries()) {
     run(
@@ -334,7 +337,7 @@ function batchFrom(row: BatchRow): BatchRecord {
     outputFileId: row.output_file_id,
     errorFileId: row.error_file_id,
     createdAt: row.created_at,
-    deadlineAt: row.deadline_at,
+    deadlineAt: deadlineOrNull(row.deadline_at),
     startedAt: row.started_at,
     cancellingAt: row.cancelling_at,
     finalizingAt: row.finalizing_at,

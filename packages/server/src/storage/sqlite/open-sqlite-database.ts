@@ -76,6 +76,11 @@ const METHODS = Object.keys({
   changeWorkspace: 0,
   readAudit: 0,
   pruneAudit: 0,
+  addDowntime: 0,
+  noteUp: 0,
+  pauseUpstream: 0,
+  resumeUpstream: 0,
+  listUpstreamPauses: 0,
   ping: 0,
 } satisfies Record<Exclude<keyof Database, 'onHint' | 'lost' | typeof Symbol.asyncDispose>, 0>);
 

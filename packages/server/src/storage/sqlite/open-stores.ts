@@ -13,6 +13,8 @@ import type { StoreContext, StoreMethods, StoreVariant } from './store-context.t
 import { taskStore } from './task-store.ts';
 import { workspaceStore } from './workspace-store.ts';
 import type { Call } from './thread-messages.ts';
+import { upstreamPauseStore } from './upstream-pause-store.ts';
+import { uptimeStore } from './uptime-store.ts';
 
 /** SQLite's page cache: a journal's hot part many times over. */
 const CACHE_KIB = 32 * 1024;
@@ -62,6 +64,8 @@ export function openStores({ file, variant, ...options }: StoresOptions): OpenSt
     ...accessStore(context),
     ...workspaceStore(context),
     ...auditStore(context),
+    ...uptimeStore(context),
+    ...upstreamPauseStore(context),
     ping: () => {},
   };
   const all = { ...methods, ...variant(context, methods) } as unknown as Record<

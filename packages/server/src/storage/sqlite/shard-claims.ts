@@ -1,6 +1,7 @@
 import type { Dialect } from '../ports/batch-records.ts';
 import type { ClaimedShard, ShardClaim } from '../ports/shard-queue.ts';
 import { isAlive } from './session-store.ts';
+import { deadlineOrNull } from './deadlines.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 
 /** Virtual time is charged in estimated tokens: four bytes of input each. */
@@ -205,7 +206,7 @@ function lease(context: StoreContext, shardId: number, session: string): Claimed
       dialect: row.dialect,
       endpoint: row.endpoint,
       model: row.model,
-      deadlineAt: row.deadline_at,
+      deadlineAt: deadlineOrNull(row.deadline_at),
     },
   };
 }

@@ -8,6 +8,8 @@ import type { FileRecords } from '../ports/file-records.ts';
 import type { PlanAndFinalise } from '../ports/plan-and-finalise.ts';
 import type { Sessions } from '../ports/sessions.ts';
 import type { ShardQueue } from '../ports/shard-queue.ts';
+import type { UpstreamPauses } from '../ports/upstream-pauses.ts';
+import type { Uptime } from '../ports/uptime.ts';
 import type { WorkspaceRecords } from '../ports/workspace-records.ts';
 import type { JournalStore } from './journal-store.ts';
 import type { Synchronous } from './synchronous.ts';
@@ -41,7 +43,9 @@ export interface StoreMethods
     Synchronous<Sessions>,
     Synchronous<AccessRecords>,
     Synchronous<WorkspaceRecords>,
-    Synchronous<AuditRecords> {
+    Synchronous<AuditRecords>,
+    Synchronous<Uptime>,
+    Synchronous<UpstreamPauses> {
   ping(): void;
 }
 
