@@ -220,6 +220,30 @@ test(
   },
 );
 
+test(
+  'a shard that waits for several dead models names them all, and goes on with either',
+  TIMEOUT,
+  async () => {
+    await using world = await openEngineWorld({ speed: 10 });
+    const [x, y] = ['/v1/chat/completions x', '/v1/chat/completions y'];
+    const lines = chatLines(16).map((line, at) =>
+      line.replace('{"messages"', `{"model":"${at % 2 ? 'x' : 'y'}","messages"`),
+    );
+    const batchId = await world.create([await world.upload(lines)], { model: null, routes: null });
+    world.upstreams.serve([ROUTE]);
+    world.worker.start();
+    const { parked } = await world.until(batchId, (batch) => batch.parked.length === 1);
+    assert.deepEqual(parked, [
+      { routes: [x, y], reason: `Nobody serves ${y}. Nobody serves ${x}.`, shards: 1 },
+    ]);
+    world.upstreams.serve([ROUTE, x]);
+    await world.until(batchId, ({ succeeded: answered }) => answered === 8);
+    world.upstreams.serve([ROUTE, x, y]);
+    assert.equal((await world.ended(batchId)).succeeded, 16);
+    assert.equal(world.upstreams.sent.length, 16);
+  },
+);
+
 test('a batch that is cancelled while its claim is under way is not sent', TIMEOUT, async () => {
   let cancel = async (): Promise<void> => {};
   await using world = await openEngineWorld({

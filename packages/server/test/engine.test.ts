@@ -170,7 +170,7 @@ test(
 
     const parked = await world.until(batchId, (batch) => batch.parked.length > 0);
     assert.equal(parked.succeeded, 5);
-    assert.deepEqual(parked.parked, [{ route: other, reason: `Nobody serves ${other}.`, shards: 1 }]);
+    assert.deepEqual(parked.parked, [{ routes: [other], reason: `Nobody serves ${other}.`, shards: 1 }]);
     world.upstreams.serve([route, other]);
 
     const batch = await world.ended(batchId);

@@ -64,7 +64,7 @@ test(
     const batch = await bora.ask(['sensitive question', 'bad question']);
     find(/^took a job$/, { level: 'info', batch, model: 'm', requests: 2 });
     await bora.eventually(() => lines().some(({ msg }) => msg === 'parked a shard'));
-    find(/^parked a shard$/, { level: 'info', batch, shard: 0, route: '/v1/chat/completions m' });
+    find(/^parked a shard$/, { level: 'info', batch, shard: 0, routes: '/v1/chat/completions m' });
     upstream.reply = (request) =>
       (questionOf(request).startsWith('bad') ? json(400, {}) : answerWell)(request);
     await upstream.listen();

@@ -69,10 +69,13 @@ export class OpenShards implements Iterable<OpenShard> {
     this.advance(shard);
   }
 
-  park(shard: OpenShard, route: string, reason: string): void {
+  park(shard: OpenShard, routes: readonly string[], reason: string): void {
     this.#close(shard);
-    this.#options.log.info({ ...aboutShard(shard.work), route, reason }, 'parked a shard');
-    this.#giveUp(shard, { route, reason });
+    this.#options.log.info(
+      { ...aboutShard(shard.work), routes: routes.join(', '), reason },
+      'parked a shard',
+    );
+    this.#giveUp(shard, { routes, reason });
   }
 
   /** Gives up, for a while, a shard that could not be opened. */

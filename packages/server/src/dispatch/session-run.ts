@@ -205,13 +205,15 @@ export class SessionRun {
     for (const shard of this.#shards) {
       if (shard.inFlight > 0 || shard.unjournaled > 0) continue;
       const routes = shard.onlyRoute === null ? this.#lanes.routesOf(shard) : [shard.onlyRoute];
-      const [route] = routes;
-      if (route === undefined || routes.some((other) => servable.includes(other))) continue;
-      // It may wait for several routes, and be parked for one only: it stays while it takes nobody's place.
-      const mayWaitForOthers = routes.length > 1 || (shard.hasUnread && shard.onlyRoute === null);
+      if (routes.length === 0 || routes.some((route) => servable.includes(route))) continue;
+      // What it has not read may be for other routes, which would not wake it: it stays while it takes nobody's place.
+      const mayWaitForOthers = shard.hasUnread && shard.onlyRoute === null;
       const isCrowded = this.#feeder.isBudgetSpent || this.#shards.size >= settings.maxOpenShards;
       if (mayWaitForOthers && !isCrowded) continue;
-      this.#shards.park(shard, route, upstreams.whyWaiting(route) ?? 'No upstream serves it now.');
+      const reasons = routes.map(
+        (route) => upstreams.whyWaiting(route) ?? `No upstream serves ${route} now.`,
+      );
+      this.#shards.park(shard, routes.toSorted(), [...new Set(reasons)].join(' '));
     }
   }
 

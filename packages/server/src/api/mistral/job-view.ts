@@ -58,10 +58,11 @@ function waitingReasons(batch: BatchRecord, upstreams: Upstreams): string[] {
   const { state, endpoint, model, parked } = batch;
   if (isTerminal(state) || state === 'finalizing' || state === 'cancelling' || state === 'expiring')
     return [];
+  const whyWaiting = (route: string): string | null => upstreams.whyWaiting(route);
   const routes = model === null ? (batch.routes ?? []) : [routeOf(endpoint, model)];
   const reasons = [
-    ...parked.map(({ route, reason }) => (route === null ? reason : upstreams.whyWaiting(route))),
-    ...routes.map((route) => upstreams.whyWaiting(route)),
+    ...parked.flatMap(({ routes: awaited, reason }) => awaited?.map(whyWaiting) ?? [reason]),
+    ...routes.map(whyWaiting),
   ];
   return [...new Set(reasons.filter((reason) => reason !== null))];
 }

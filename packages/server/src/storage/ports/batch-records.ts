@@ -150,8 +150,8 @@ export interface BatchRecord {
 }
 
 export interface ParkedShards {
-  /** Null if they wait for a time. */
-  readonly route: string | null;
+  /** Any of these; null if they wait for a time. */
+  readonly routes: readonly string[] | null;
   /** As it was when one of them was parked. */
   readonly reason: string;
   readonly shards: number;

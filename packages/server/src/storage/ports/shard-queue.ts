@@ -8,8 +8,8 @@ import type { Dialect } from './batch-records.ts';
 export interface ShardQueue {
   /**
    * Leases up to `limit` shards: workspaces by virtual time, within one by (priority, deadline, age), then
-   * shards in input order; only shards of batches with a route in `routes` (parked ones only if the very
-   * route they wait for is in it); of one batch at most `perBatch` leased to this session at once; none of
+   * shards in input order; only shards of batches with a route in `routes` (parked ones only if one of the
+   * routes they wait for is in it); of one batch at most `perBatch` leased to this session at once; none of
    * `heldBatches`.
    * Charges the workspaces' virtual time, raises epochs, moves the batches from `queued` to `running`.
    * Nothing may be sent before this resolved.
@@ -29,7 +29,7 @@ export interface ShardQueue {
   drainUntouched(limit: number): Promise<number>;
 
   /**
-   * Gives leases up; journals stay. A `parked` shard is claimed again once its route is served or its time has passed, and at once
+   * Gives leases up; journals stay. A `parked` shard is claimed again once one of its routes is served or its time has passed, and at once
    * by a drain. Lost leases are ignored.
    */
   releaseShards(session: string, releases: readonly ShardRelease[]): Promise<void>;
@@ -87,8 +87,8 @@ export interface ShardRelease {
   readonly parked?: ParkedFor;
 }
 
-/** What a parked shard waits for, a route or a time, and the sentence that its batch shows meanwhile. */
-export type ParkedFor = { readonly route: string; readonly reason: string } | ParkedForTime;
+/** What a parked shard waits for, any of some routes or a time, and the sentence that its batch shows meanwhile. */
+export type ParkedFor = { readonly routes: readonly string[]; readonly reason: string } | ParkedForTime;
 
 export interface ParkedForTime {
   readonly ms: number;

@@ -33,10 +33,10 @@ const SELECT_BATCH = `
     (SELECT json_group_array(file_id ORDER BY position) FROM batch_input WHERE batch_id = b.id) AS inputs,
     (SELECT json_group_array(json_object('message', message, 'count', count) ORDER BY count DESC, message)
        FROM (SELECT * FROM batch_error WHERE batch_id = b.id ORDER BY count DESC, message LIMIT ${MOST_ERRORS})) AS errors,
-    (SELECT json_group_array(json_object('route', route, 'reason', reason, 'shards', shards) ORDER BY shards DESC)
-       FROM (SELECT parked_route AS route, max(parked_reason) AS reason, count(*) AS shards FROM shard
+    (SELECT json_group_array(json_object('routes', json(routes), 'reason', reason, 'shards', shards) ORDER BY shards DESC)
+       FROM (SELECT parked_routes AS routes, max(parked_reason) AS reason, count(*) AS shards FROM shard
              WHERE batch_id = b.id AND state = 'parked'
-             GROUP BY parked_route, iif(parked_route IS NULL, parked_reason, NULL))) AS parked
+             GROUP BY parked_routes, iif(parked_routes IS NULL, parked_reason, NULL))) AS parked
   FROM batch b`;
 
 function journaled(column: string): string {

@@ -126,8 +126,8 @@ function freeShards(context: StoreContext, batch: string, claim: ShardClaim, wan
        SELECT * FROM (SELECT id, number FROM shard WHERE batch_id = :batch AND state = 'queued' ORDER BY number LIMIT :most)
        UNION ALL
        SELECT * FROM (SELECT id, number FROM shard WHERE batch_id = :batch AND state = 'parked'
-                        AND (parked_until <= :now OR parked_route IN (SELECT value FROM json_each(:routes))
-                          OR :any AND parked_route IS NOT NULL)
+                        AND (parked_until <= :now OR :any AND parked_routes IS NOT NULL OR EXISTS (
+                            SELECT 1 FROM json_each(parked_routes) WHERE value IN (SELECT value FROM json_each(:routes))))
                       ORDER BY number LIMIT :most))
      ORDER BY number LIMIT :most`,
     { batch, most, any, routes, now: context.now() },
@@ -175,7 +175,7 @@ function lease(context: StoreContext, shardId: number, session: string): Claimed
   run(
     context,
     `UPDATE shard SET state = 'leased', session = ?, epoch = epoch + 1,
-       parked_route = NULL, parked_until = NULL, parked_reason = NULL
+       parked_routes = NULL, parked_until = NULL, parked_reason = NULL
      WHERE id = ? AND state IN ('queued', 'parked')`,
     session,
     shardId,

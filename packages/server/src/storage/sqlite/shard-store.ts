@@ -30,10 +30,10 @@ export function shardStore(context: StoreContext): Synchronous<ShardQueue> {
       for (const { shardId, epoch, parked } of releases) {
         run(
           context,
-          `UPDATE shard SET state = ?, session = NULL, parked_route = ?, parked_until = ?, parked_reason = ?
+          `UPDATE shard SET state = ?, session = NULL, parked_routes = ?, parked_until = ?, parked_reason = ?
            WHERE id = ? AND epoch = ? AND session = ?`,
           parked === undefined ? 'queued' : 'parked',
-          parked !== undefined && 'route' in parked ? parked.route : null,
+          parked !== undefined && 'routes' in parked ? JSON.stringify(parked.routes) : null,
           parked !== undefined && 'ms' in parked ? context.now() + parked.ms : null,
           parked?.reason ?? null,
           shardId,

@@ -159,7 +159,7 @@ export function registerBatchContract(open: OpenDatabase): void {
       const [leased, parked] = await world.claim({ limit: 2 });
       await world.journal(leased, 0, ordinalsOf(leased));
       await world.database.releaseShards(world.session, [
-        { shardId: parked.id, epoch: parked.epoch, parked: { route: 'r', reason: 'no upstream' } },
+        { shardId: parked.id, epoch: parked.epoch, parked: { routes: ['r'], reason: 'no upstream' } },
       ]);
       assert.ok(task !== null);
       assert.deepEqual(await world.database.countWork(), {

@@ -119,7 +119,7 @@ export class InterleavedWork {
     const lease = at(this.#held, pick);
     if (lease === undefined) return;
     const { id: shardId, epoch } = lease.shard;
-    const release = { shardId, epoch, ...(parks ? { parked: { route: 'r', reason: 'down' } } : {}) };
+    const release = { shardId, epoch, ...(parks ? { parked: { routes: ['r'], reason: 'down' } } : {}) };
     await this.#world.database.releaseShards(lease.session, [release]);
     this.#lose([lease]);
   }

@@ -51,7 +51,7 @@ export function registerSessionContract(open: OpenDatabase): void {
       assert.equal(await world.commit(shard, { output: 1 }), 'fenced');
       assert.equal(await database.readPlanInput(task), null);
       await database.releaseShards(late, [
-        { shardId: shard.id, epoch: shard.epoch, parked: { route: 'r', reason: '' } },
+        { shardId: shard.id, epoch: shard.epoch, parked: { routes: ['r'], reason: '' } },
       ]);
 
       world.session = await database.openSession();

@@ -145,28 +145,28 @@ export function registerShardContract(open: OpenDatabase): void {
       assert.deepEqual(await batchesOf(['a']), [a.id]);
     });
 
-    it('keeps a parked shard, with its route and reason on the batch, until its very route is served', async () => {
+    it('keeps a parked shard, with its routes and reason on the batch, until one of its very routes is served', async () => {
       await using world = await DatabaseWorld.open(open);
       const { database, session } = world;
       const { id } = await world.plannedBatch({ shards: 4 }, { routes: ['a', 'b'] });
       const claimed = await world.claim({ routes: ['a'] });
       await world.journal(claimed[1], 0, [{ ordinal: 2 }]);
-      const park = (place: number, route: string, reason: string) => ({
+      const park = (place: number, routes: readonly string[], reason: string) => ({
         shardId: claimed[place].id,
         epoch: claimed[place].epoch,
-        parked: { route, reason },
+        parked: { routes, reason },
       });
       const releases = [
-        park(0, 'b', 'b is down since 1 s'),
-        park(1, 'b', 'b is down since 2 s'),
-        park(2, 'c', 'no c'),
+        park(0, ['b'], 'b is down since 1 s'),
+        park(1, ['b'], 'b is down since 2 s'),
+        park(2, ['c', 'd'], 'no c, no d'),
       ];
       await database.releaseShards(session, releases);
       await database.releaseShards(session, releases);
       const { parked, succeeded } = await world.batch(id);
       assert.deepEqual(parked, [
-        { route: 'b', reason: 'b is down since 2 s', shards: 2 },
-        { route: 'c', reason: 'no c', shards: 1 },
+        { routes: ['b'], reason: 'b is down since 2 s', shards: 2 },
+        { routes: ['c', 'd'], reason: 'no c, no d', shards: 1 },
       ]);
       assert.equal(succeeded, 1, 'what is journaled stays counted');
       assert.deepEqual(await world.claim({ routes: ['a'] }), []);
@@ -178,7 +178,13 @@ export function registerShardContract(open: OpenDatabase): void {
           [1, true],
         ],
       );
-      assert.deepEqual((await world.batch(id)).parked, [{ route: 'c', reason: 'no c', shards: 1 }]);
+      assert.deepEqual((await world.batch(id)).parked, [
+        { routes: ['c', 'd'], reason: 'no c, no d', shards: 1 },
+      ]);
+      const [last] = await world.claim({ routes: ['a', 'd'] });
+      assert.equal(last.number, 2);
+      const again = { shardId: last.id, epoch: last.epoch, parked: { routes: ['c', 'd'], reason: '' } };
+      await database.releaseShards(session, [again]);
       assert.deepEqual(
         (await world.claim({ routes: 'any' })).map(({ number }) => number),
         [2],
@@ -191,7 +197,7 @@ export function registerShardContract(open: OpenDatabase): void {
       const [shard] = await world.claim();
       const parked = { ms: 1_000, reason: 'its input cannot be read' };
       await world.database.releaseShards(world.session, [{ shardId: shard.id, epoch: shard.epoch, parked }]);
-      assert.deepEqual((await world.batch(id)).parked, [{ route: null, reason: parked.reason, shards: 1 }]);
+      assert.deepEqual((await world.batch(id)).parked, [{ routes: null, reason: parked.reason, shards: 1 }]);
       await world.clock.advance(999);
       assert.deepEqual(await world.claim({ routes: 'any' }), []);
       assert.deepEqual(await world.claim({ routes: ['r'] }), []);

@@ -79,7 +79,7 @@ export function registerStopContract(open: OpenDatabase): void {
       const { database, workspaceId, session } = world;
       const { id } = await world.plannedBatch({ shards: 2 }, { dialect: 'openai' });
       const [shard] = await world.claim({ limit: 1 });
-      const parked = { route: 'r', reason: 'down' };
+      const parked = { routes: ['r'], reason: 'down' };
       await database.releaseShards(session, [{ shardId: shard.id, epoch: shard.epoch, parked }]);
       await database.cancelBatch(workspaceId, id);
       assert.equal(await database.drainUntouched(10), 0);
