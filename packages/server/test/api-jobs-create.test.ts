@@ -279,6 +279,15 @@ test('an unknown model is refused while an upstream is reachable, and waits whil
   assert.deepEqual([waits.status, waits.body.bora?.waiting], [200, ['No upstream is reachable.']]);
 });
 
+test('an endpoint that no upstream is meant to serve is refused with those that are', async () => {
+  await using own = await startApiServer();
+  own.upstreams.endpoints = [CHAT, '/v1/embeddings'];
+  const requests = [{ body: { document: {} } }];
+  const refused = await create<ErrorBody>({ endpoint: '/v1/ocr', model: 'm', requests }, own);
+  assert.deepEqual([refused.status, refused.body.bora?.code], [422, 'endpoint_not_served']);
+  assert.match(JSON.stringify(refused.body), /Served are: \/v1\/chat\/completions, \/v1\/embeddings\./);
+});
+
 test('a commit whose answer is lost makes one job, and says so', async () => {
   let lost = 0;
   await using own = await startApiServer({

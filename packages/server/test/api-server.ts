@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
 import type { ErrorBody } from '@bora/protocol/mistral-errors';
 import type { MistralFile } from '@bora/protocol/mistral-files';
 import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
@@ -26,7 +27,12 @@ export interface ApiServer extends AsyncDisposable {
   readonly blobs: BlobStore;
   readonly workspaceId: string;
   /** What the upstreams are said to know; may be changed at any time. */
-  readonly upstreams: { reachable: boolean; models: string[] | 'any'; waiting: string | null };
+  readonly upstreams: {
+    reachable: boolean;
+    models: string[] | 'any';
+    endpoints: readonly string[];
+    waiting: string | null;
+  };
 }
 
 export interface ApiServerOptions {
@@ -64,7 +70,12 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const blobs = wrapBlobs(await openDiskBlobStore(await openSystemDisk(join(folder.path, 'blobs'))));
   const session = new WritingSession(database, clock, silentLog);
   const indexer = new IndexThread();
-  const upstreams: ApiServer['upstreams'] = { reachable: true, models: 'any', waiting: null };
+  const upstreams: ApiServer['upstreams'] = {
+    reachable: true,
+    models: 'any',
+    endpoints: BATCH_ENDPOINTS,
+    waiting: null,
+  };
   const deps: ApiDependencies = {
     database,
     blobs,
@@ -72,6 +83,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     indexer,
     authenticator: new Authenticator(database),
     upstreams: {
+      endpoints: () => upstreams.endpoints,
       models: () => ({ ...upstreams, unheard: [] }),
       whyWaiting: () => upstreams.waiting,
       status: () => [],

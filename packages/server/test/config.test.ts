@@ -97,6 +97,7 @@ upstreams:
   - name: gpu
     url: http://gpu:8000
     models: [small, large]
+    endpoints: [/v1/chat/completions, /v1/embeddings]
     max_in_flight: 256
     timeout_seconds: 90
     weight: 2
@@ -112,6 +113,7 @@ upstreams:
     url: 'http://gpu:8000',
     apiKey: null,
     models: ['small', 'large'],
+    endpoints: ['/v1/chat/completions', '/v1/embeddings'],
     maxInFlight: 256,
     timeoutMs: 90_000,
     headers: { 'x-team': 'batch' },
@@ -120,6 +122,7 @@ upstreams:
     tokensPerMinute: 90_000,
   });
   assert.equal(upstreams[1].apiKey, 'secret');
+  assert.equal(upstreams[1].endpoints, null);
 });
 
 test('models are a list of names, or a mapping to what the server calls them', () => {

@@ -25,6 +25,9 @@ export class ScriptedUpstreams implements Upstreams {
   routes(): readonly string[] | 'any' {
     return this.served;
   }
+  endpoints(): readonly string[] {
+    return [];
+  }
   models(): ReturnType<Upstreams['models']> {
     return { reachable: true, models: 'any', unheard: [] };
   }

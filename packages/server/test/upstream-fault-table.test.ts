@@ -11,6 +11,7 @@ const QUIET: Omit<Observation, 'symptom'> = {
   alone: false,
   listing: 'answers',
   modelListed: true,
+  endpointThere: null,
 };
 
 const BREAKDOWNS: readonly Symptom[] = [
@@ -40,6 +41,8 @@ const CASES: readonly [readonly Symptom[], Partial<Observation>, Row['line'], Ro
   [[404], { modelListed: true }, 'fail', 'none'],
   [[404], { modelListed: null }, 'fail', 'none'],
   [[404], { modelListed: false }, 'wait', 'pause-model'],
+  [[404, 405], { endpointThere: true }, 'fail', 'none'],
+  [[404, 405], { endpointThere: false }, 'wait', 'pause-endpoint'],
   [['too-large'], {}, 'fail', 'none'],
   [REFUSALS, {}, 'count', 'suspect'],
   [REFUSALS, { again: true }, 'count', 'suspect'],

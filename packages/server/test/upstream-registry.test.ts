@@ -16,6 +16,7 @@ import {
 } from './breakable-upstream.ts';
 
 const MINUTE = 60_000;
+const CHAT = '/v1/chat/completions';
 const OTHER_ROUTE = '/v1/chat/completions n';
 
 interface World extends AsyncDisposable {
@@ -75,7 +76,7 @@ function counted(verdict: Verdict): boolean {
 test('models are discovered, and make the routes with the endpoints', async () => {
   await using w = await world({}, (upstream) => (upstream.listing = models('m', 'n', 'm')));
   assert.deepEqual(w.upstreams.routes(), [ROUTE, OTHER_ROUTE]);
-  assert.deepEqual(w.upstreams.models(), { reachable: true, models: ['m', 'n'], unheard: [] });
+  assert.deepEqual(w.upstreams.models(CHAT), { reachable: true, models: ['m', 'n'], unheard: [] });
   assert.equal(w.upstreams.capacity(), 64);
   assert.equal(w.upstreams.tryAcquire('/v1/chat/completions x'), null);
   assert.equal(
@@ -86,20 +87,20 @@ test('models are discovered, and make the routes with the endpoints', async () =
 
 test('an upstream that refuses its key from the start says nothing about models, so none is unknown', async () => {
   await using w = await world({}, (upstream) => (upstream.listing = json(401, {})));
-  assert.deepEqual(w.upstreams.models(), { reachable: false, models: [], unheard: [w.upstream.url] });
+  assert.deepEqual(w.upstreams.models(CHAT), { reachable: false, models: [], unheard: [w.upstream.url] });
   assert.match(w.upstreams.whyWaiting(ROUTE) ?? '', /refuses to list its models \(HTTP 401\)/);
 });
 
 test('configured models are served whatever the list says', async () => {
   await using w = await world({ models: ['m', 'n'] }, (upstream) => (upstream.listing = models('z')));
-  assert.deepEqual(w.upstreams.models().models, ['m', 'n']);
+  assert.deepEqual(w.upstreams.models(CHAT).models, ['m', 'n']);
 });
 
 for (const status of [404, 405]) {
   test(`an upstream that answers ${status} to GET /v1/models takes every model`, async () => {
     await using w = await world({}, (upstream) => (upstream.listing = json(status, {})));
     assert.equal(w.upstreams.routes(), 'any');
-    assert.deepEqual(w.upstreams.models(), { reachable: true, models: 'any', unheard: [] });
+    assert.deepEqual(w.upstreams.models(CHAT), { reachable: true, models: 'any', unheard: [] });
     assert.equal(
       (await send(w.upstreams, requestOf('{}', { route: '/v1/chat/completions z' }))).kind,
       'succeeded',
@@ -126,7 +127,7 @@ test('a start does not wait longer than three seconds for an upstream that says 
   await clock.advance(3_000);
   await starting;
   assert.deepEqual(upstreams.routes(), []);
-  assert.equal(upstreams.models().reachable, false);
+  assert.equal(upstreams.models(CHAT).reachable, false);
 });
 
 test('without upstreams, the reason says what to set', () => {
@@ -172,11 +173,11 @@ test('an upstream that is down at the start becomes known by a probe', async () 
   const clock = new SimulatedClock();
   await using upstreams = registryOf([upstream.url], clock);
   await upstreams.start();
-  assert.deepEqual(upstreams.models(), { reachable: false, models: [], unheard: [upstream.url] });
+  assert.deepEqual(upstreams.models(CHAT), { reachable: false, models: [], unheard: [upstream.url] });
   await upstream.listen();
   await clock.advance(1_000);
   await until(upstreams, () => upstreams.routes().length > 0);
-  assert.deepEqual(upstreams.models(), { reachable: true, models: ['m'], unheard: [] });
+  assert.deepEqual(upstreams.models(CHAT), { reachable: true, models: ['m'], unheard: [] });
 });
 
 // Load
@@ -318,7 +319,10 @@ test('a paused model is tried again with one request when a minute has passed, a
 
 test('a model that is gone from /v1/models is paused by its 404 until it is listed again', async () => {
   await using w = await world({}, (upstream) => (upstream.listing = models('m', 'n')));
-  w.upstream.reply = json(404, { error: { message: 'no such model' } });
+  w.upstream.reply = (request) => {
+    const isEmpty = request.body.toString() === '{}';
+    json(isEmpty ? 400 : 404, { error: { message: 'no such model' } })(request);
+  };
   assert.equal((await send(w.upstreams)).kind, 'failed');
 
   w.upstream.listing = models('n');

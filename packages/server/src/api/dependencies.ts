@@ -17,7 +17,7 @@ export interface ApiDependencies {
   readonly session: WritingSession;
   readonly indexer: IndexThread;
   readonly authenticator: Authenticator;
-  readonly upstreams: Pick<Upstreams, 'whyWaiting' | 'models' | 'status'>;
+  readonly upstreams: Pick<Upstreams, 'whyWaiting' | 'endpoints' | 'models' | 'status'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

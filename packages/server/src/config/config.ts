@@ -26,6 +26,8 @@ export interface UpstreamOptions {
   readonly apiKey: string | null;
   /** Names, or names with what the upstream calls them. Null: ask `/v1/models`. */
   readonly models: readonly string[] | Readonly<Record<string, string>> | null;
+  /** Null: all. */
+  readonly endpoints: readonly string[] | null;
   /** Null: find out. */
   readonly maxInFlight: number | null;
   readonly timeoutMs: number | null;
@@ -120,6 +122,7 @@ function fromUrl(url: string, apiKey: string | null, maxInFlight: number | null)
     url: base,
     apiKey,
     models: null,
+    endpoints: null,
     maxInFlight,
     timeoutMs: null,
     headers: {},
@@ -144,6 +147,7 @@ function fromFile(described: FileUpstream, env: NonNullable<ConfigSources['env']
     url,
     apiKey,
     models: described.models ?? null,
+    endpoints: described.endpoints ?? null,
     maxInFlight: described.max_in_flight ?? null,
     timeoutMs: described.timeout_seconds === undefined ? null : described.timeout_seconds * 1000,
     headers: described.headers ?? {},

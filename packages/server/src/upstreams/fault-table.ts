@@ -21,6 +21,8 @@ export interface Observation {
   readonly listing: 'answers' | 'refused-alike' | 'silent' | 'unknown';
   /** Whether that list names the model; null if there is no list to tell. */
   readonly modelListed: boolean | null;
+  /** Whether it has the endpoint at all: it has answered there, or refuses an empty request otherwise than by 404. Null if not known. */
+  readonly endpointThere: boolean | null;
 }
 
 /** An HTTP status, a broken call, or an answer with status 2xx that is none. */
@@ -55,6 +57,7 @@ export type UpstreamAction =
   | 'shrink'
   | 'suspect'
   | 'pause-model'
+  | 'pause-endpoint'
   | 'pause-upstream'
   | 'down-model'
   | 'down-upstream';
@@ -73,6 +76,7 @@ const CONDITIONS = {
   'listing silent': (o) => o.listing === 'silent',
   'listing silent, alone': (o) => o.listing === 'silent' && o.alone,
   'model not listed': (o) => o.modelListed === false,
+  'endpoint not there': (o) => o.endpointThere === false,
   'others answered': (o) => o.answeredMeanwhile,
   'others failed alike': (o) => o.failedAlike,
   'others failed alike, alone': (o) => o.failedAlike && o.alone,
@@ -93,6 +97,7 @@ export const FAULT_TABLE: readonly Row[] = [
 
   // Of the line: it would be refused again.
   { symptoms: [404], when: 'model not listed', line: 'wait', upstream: 'pause-model', why: 'The model is gone, for every line.' },
+  { symptoms: [404, 405], when: 'endpoint not there', line: 'wait', upstream: 'pause-endpoint', why: 'It does not serve the endpoint, whatever it is asked there.' },
   { symptoms: [400, 404, 405, 413, 415, 422, 501], when: 'always', line: 'fail', upstream: 'none', why: 'It understood this request and will not do it.' },
   { symptoms: ['too-large'], when: 'always', line: 'fail', upstream: 'none', why: 'The answer would be as large again.' },
 

@@ -49,32 +49,40 @@ export class UpstreamRegistry implements Upstreams {
     return this.#routes;
   }
 
-  models(): ReturnType<Upstreams['models']> {
-    const reachable = this.#upstreams.some((upstream) => upstream.reachable);
-    const lists = this.#upstreams.map((upstream) => upstream.serves ?? []);
-    const unheard = this.#upstreams.filter(({ serves }) => serves === null).map(({ url }) => url);
+  endpoints(): readonly string[] {
+    if (this.#upstreams.length === 0) return this.#options.endpoints;
+    return this.#options.endpoints.filter((endpoint) => this.#meantFor(endpoint).length > 0);
+  }
+
+  models(endpoint: string): ReturnType<Upstreams['models']> {
+    const upstreams = this.#meantFor(endpoint);
+    const reachable = upstreams.some((upstream) => upstream.reachable);
+    const lists = upstreams.map((upstream) => upstream.serves ?? []);
+    const unheard = upstreams.filter(({ serves }) => serves === null).map(({ url }) => url);
     return { reachable, models: lists.includes('any') ? 'any' : [...new Set(lists.flat())], unheard };
   }
 
   whyWaiting(route: string): string | null {
-    const model = modelOf(route);
+    const { endpoint, model } = partsOf(route);
     const reasons: string[] = [];
-    for (const upstream of this.#upstreams) {
-      const why = upstream.whyWaiting(model);
+    for (const upstream of this.#meantFor(endpoint)) {
+      const why = upstream.whyWaiting(endpoint, model);
       if (why !== null) reasons.push(why);
       else if (upstream.servedModel(model) !== null) return null;
     }
     if (reasons.length > 0) return reasons.join(' ');
     if (this.#upstreams.length === 0) return 'No upstream is configured; set BORA_UPSTREAM.';
-    const known = this.models().models;
+    if (!this.endpoints().includes(endpoint)) return `No upstream is meant to serve ${endpoint}.`;
+    const known = this.models(endpoint).models;
     return `No upstream serves the model ${model}; they serve ${known.length === 0 ? 'none' : [known].flat().join(', ')}.`;
   }
 
   tryAcquire(route: string, bodyBytes = 0): Slot | null {
-    const model = modelOf(route);
+    const { endpoint, model } = partsOf(route);
     let best: { upstream: Upstream; served: ServedModel } | null = null;
     let bestShare = 0;
     for (const upstream of this.#upstreams) {
+      if (!upstream.endpoints.has(endpoint)) continue;
       const served = upstream.servedModel(model);
       if (served === null) continue;
       const share = upstream.freeShare(served, bodyBytes);
@@ -118,18 +126,25 @@ export class UpstreamRegistry implements Upstreams {
   }
 
   #servableRoutes(): readonly string[] | 'any' {
-    const models = new Set<string>();
+    const routes = new Set<string>();
     for (const upstream of this.#upstreams) {
-      if (!upstream.health.servable || upstream.serves === null) continue;
-      if (upstream.serves === 'any') return 'any';
-      for (const model of upstream.serves) {
-        if (upstream.servedModel(model)?.health.servable === true) models.add(model);
+      const { health, serves, endpoints } = upstream;
+      if (!health.servable || serves === null) continue;
+      if (serves === 'any') return 'any';
+      const models = serves.filter((model) => upstream.servedModel(model)?.health.servable === true);
+      for (const endpoint of this.#options.endpoints) {
+        if (endpoints.has(endpoint)) for (const model of models) routes.add(`${endpoint} ${model}`);
       }
     }
-    return this.#options.endpoints.flatMap((endpoint) => [...models].map((model) => `${endpoint} ${model}`));
+    return [...routes];
+  }
+
+  #meantFor(endpoint: string): readonly Upstream[] {
+    return this.#upstreams.filter(({ endpoints }) => endpoints.isConfigured(endpoint));
   }
 }
 
-function modelOf(route: string): string {
-  return route.slice(route.indexOf(' ') + 1);
+function partsOf(route: string): { endpoint: string; model: string } {
+  const space = route.indexOf(' ');
+  return { endpoint: route.slice(0, space), model: route.slice(space + 1) };
 }

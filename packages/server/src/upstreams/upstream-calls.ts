@@ -8,8 +8,9 @@ import { DEFAULT_ATTEMPT_TIMEOUT_MS, DEFAULT_MAX_IN_FLIGHT } from './upstreams.t
 import type { AttemptRequest, UpstreamConfig } from './upstreams.ts';
 
 const LISTING_TIMEOUT_MS = 3_000;
+const EMPTY_REQUEST = Buffer.from('{}');
 
-/** The two calls that Bora makes of an upstream, and its connections. */
+/** The calls that Bora makes of an upstream, and its connections. */
 export class UpstreamCalls implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #pool: ConnectionPool;
@@ -43,6 +44,24 @@ export class UpstreamCalls implements AsyncDisposable {
       this.#timeoutMs,
       signal,
     );
+  }
+
+  /**
+   * Whether it has the endpoint; null if it does not say. Asked with an empty request: no model and no file is named in it, so a 404
+   * or 405 can only be about the path, and nobody answers it.
+   */
+  async hasEndpoint(endpoint: string): Promise<boolean | null> {
+    const request = {
+      method: 'POST',
+      path: this.#prefix + endpoint,
+      headers: this.#headers,
+      body: EMPTY_REQUEST,
+      maxAnswerBytes: ANSWER_BYTES_IN_MEMORY,
+      openSpill: null,
+    } as const;
+    const result = await this.#call(request, LISTING_TIMEOUT_MS);
+    if (result.kind === 'broken') return null;
+    return result.status !== 404 && result.status !== 405;
   }
 
   async list(): Promise<Listing> {

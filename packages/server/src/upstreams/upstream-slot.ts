@@ -80,7 +80,7 @@ export class UpstreamSlot implements Slot {
         if ('headers' in result) budget.heed(result.headers, this.#charge);
         const reading = readResult(result, clock.now());
         if (reading.kind === 'answer') {
-          this.#upstream.noteAnswer(this.#served);
+          this.#upstream.noteAnswer(this.#served, request.endpoint);
           this.#noteUsage(reading.verdict);
           const { outputTokens } = reading.verdict;
           end = { kind: 'answered', outputTokens, elapsedMs: clock.elapsed() - sentAt };
@@ -94,7 +94,7 @@ export class UpstreamSlot implements Slot {
           end = OVERLOADED;
           budget.settle(this.#charge, 0);
           retryAfterMs = failure.retryAfterMs;
-        } else this.#act(row, failure);
+        } else this.#act(row, failure, request.endpoint);
         const verdict = verdictOf(row, failure, request.faults, random);
         outcome = outcomeOf(verdict, end);
         return verdict;
@@ -130,10 +130,12 @@ export class UpstreamSlot implements Slot {
       family === 'breakdown' ? broke || !known.answeredMeanwhile : family !== null || symptom === 404;
     const listing = asks ? await upstream.evidence() : null;
     const modelListed = listing?.kind === 'models' ? listing.models.includes(this.#served.model) : null;
-    return { symptom, ...known, alone, listing: listingSays(listing), modelListed };
+    const mayLackEndpoint = (symptom === 404 || symptom === 405) && modelListed !== false;
+    const endpointThere = mayLackEndpoint ? await upstream.hasEndpoint(request.endpoint) : null;
+    return { symptom, ...known, alone, listing: listingSays(listing), modelListed, endpointThere };
   }
 
-  #act(row: Row, { symptom, reason }: FailedReading): void {
+  #act(row: Row, { symptom, reason }: FailedReading, endpoint: string): void {
     const { health } = this.#upstream;
     const served = this.#served;
     switch (row.upstream) {
@@ -146,6 +148,8 @@ export class UpstreamSlot implements Slot {
             ? `does not list the model ${served.model} any more`
             : `${reason}, for model ${served.model},`,
         );
+      case 'pause-endpoint':
+        return this.#upstream.missEndpoint(endpoint);
       case 'down-upstream':
         // Where no connection came about, nothing is suspect but the way there: it may start at full width again.
         return health.down(reason, familyOf(symptom) !== null);

@@ -4,6 +4,7 @@ import type { Listing } from './model-listing.ts';
 import { ModelNames } from './model-names.ts';
 import { RateBudget } from './rate-budget.ts';
 import { duration } from './reasons.ts';
+import { ServedEndpoints } from './served-endpoints.ts';
 import { ServedModel } from './served-model.ts';
 import { UpstreamCalls } from './upstream-calls.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from './upstreams.ts';
@@ -38,6 +39,7 @@ export class Upstream implements AsyncDisposable {
   readonly calls: UpstreamCalls;
   readonly health: Health;
   readonly budget: RateBudget;
+  readonly endpoints: ServedEndpoints;
   readonly clock: Clock;
   readonly random: () => number;
   /** Attempts that ever went out; tells an attempt whether it was alone. */
@@ -77,6 +79,7 @@ export class Upstream implements AsyncDisposable {
     this.#onChange = onChange;
     this.#configured = config.models == null ? null : new ModelNames(config.models);
     this.#names = this.#configured;
+    this.endpoints = new ServedEndpoints(config.endpoints ?? null, clock, onChange);
     this.calls = new UpstreamCalls(config, clock, maxAnswerBytes);
     const { requestsPerMinute = null, tokensPerMinute = null } = config;
     this.budget = new RateBudget(this.name, { requestsPerMinute, tokensPerMinute }, clock, onChange);
@@ -132,13 +135,15 @@ export class Upstream implements AsyncDisposable {
     return Math.min(windows, this.maxInFlight);
   }
 
-  /** Why nothing of this model goes out here; null if it does, or if it is not served here. */
-  whyWaiting(model: string): string | null {
+  /** Why nothing of this model goes out here to this endpoint; null if it does, or if it is not served here. */
+  whyWaiting(endpoint: string, model: string): string | null {
     const served = this.servedModel(model);
     if (served === null && this.#names !== null) return null;
     if (!this.health.servable) return this.#why(this.health);
     if (served === null) return `${this.url} has not said yet which models it serves.`;
     if (!served.health.servable) return this.#why(served.health);
+    const whyNot = this.endpoints.whyNot(endpoint);
+    if (whyNot !== null) return `${this.url} ${whyNot}.`;
     const quiet = Math.max(this.health.quietUntil ?? 0, served.health.quietUntil ?? 0);
     if (quiet === 0) return this.budget.waitsFor;
     return `${this.url} has too much to do; next try in ${duration(quiet - this.clock.now())}.`;
@@ -166,11 +171,19 @@ export class Upstream implements AsyncDisposable {
   }
 
   /** A complete answer to a request. */
-  noteAnswer(served: ServedModel): void {
+  noteAnswer(served: ServedModel, endpoint: string): void {
+    this.endpoints.noteAnswer(endpoint);
     if (this.#listing?.kind === 'refused') this.#listsToNobody = true;
     served.evidence.answered();
     served.health.answered();
     this.health.answered();
+  }
+
+  /** Sends nothing more to an endpoint that it turned out not to have, until it is tried again in a minute. */
+  missEndpoint(endpoint: string): void {
+    if (!this.endpoints.noteMissing(endpoint)) return;
+    this.#log.warn({ upstream: this.name, endpoint }, `Upstream does not serve ${endpoint}.`);
+    this.#onChange();
   }
 
   /** Leaves the upstream alone if it said for how long, else the model for a growing moment. */
@@ -189,6 +202,15 @@ export class Upstream implements AsyncDisposable {
     return listing.kind === 'refused' && this.#listsToNobody ? { kind: 'none' } : listing;
   }
 
+  /**
+   * Whether it has the endpoint, null if that cannot be told. Of an upstream that takes any model it is not asked: nobody could tell
+   * which requests to hold back.
+   */
+  async hasEndpoint(endpoint: string): Promise<boolean | null> {
+    if (this.serves === 'any') return null;
+    return this.endpoints.isThere(endpoint, (asked) => this.calls.hasEndpoint(asked));
+  }
+
   /** Asks for the models, once at a time, and acts on the answer. Never rejects. */
   check(): Promise<Listing> {
     this.#checking ??= this.calls.list().then((listing) => {
@@ -201,6 +223,7 @@ export class Upstream implements AsyncDisposable {
 
   resume(): void {
     this.health.resumeByHand();
+    this.endpoints.forgetMissing();
     for (const served of this.#models.values()) {
       served.unlisted = false;
       served.health.resumeByHand();
@@ -288,6 +311,7 @@ export class Upstream implements AsyncDisposable {
   }
 
   #entered(state: UpstreamState, reason: string | null, about: { model?: string }): void {
+    if (state === 'down') this.endpoints.forgetAnswers();
     const fields = { upstream: this.name, ...about };
     const what = about.model === undefined ? 'Upstream' : 'Model of upstream';
     if (state === 'up') this.#log.info(fields, `${what} is up.`);

@@ -10,6 +10,8 @@ export interface UpstreamConfig {
   readonly apiKey?: string | null;
   /** Models it serves. Absent: asked from `GET /v1/models`, each under its own name. */
   readonly models?: ConfiguredModels | null;
+  /** Endpoints it serves, for example `/v1/chat/completions`. Absent: all. */
+  readonly endpoints?: readonly string[] | null;
   /** Most attempts in flight at once, over all its models; also where each model's window starts. Default 64. */
   readonly maxInFlight?: number | null;
   /** Milliseconds for one attempt, from sending to the last byte. Default `DEFAULT_ATTEMPT_TIMEOUT_MS`. */
@@ -46,12 +48,15 @@ export interface Upstreams extends AsyncDisposable {
   /** Routes that some upstream serves now (up, not paused); `any` if one of them takes every model. */
   routes(): readonly string[] | 'any';
 
+  /** Endpoints that some upstream is meant to serve, up or not; all of them if no upstream is configured. */
+  endpoints(): readonly string[];
+
   /**
-   * Known models, also of upstreams that are down; `any` if some upstream takes every model. `reachable`: at least one
-   * upstream answered when last asked and has told its models. A model missing here is really unknown unless one of the
+   * Known models of the upstreams that are meant to serve the endpoint, also of those that are down; `any` if one takes every
+   * model. `reachable`: at least one answered when last asked and has told its models. A model missing here is really unknown unless one of the
    * `unheard`, addresses of upstreams that have not told theirs yet, serves it.
    */
-  models(): {
+  models(endpoint: string): {
     readonly reachable: boolean;
     readonly models: readonly string[] | 'any';
     readonly unheard: readonly string[];

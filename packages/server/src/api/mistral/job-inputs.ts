@@ -33,6 +33,7 @@ export function checkJobInputs(
     checkPurpose(input);
     if (input.lineIndex !== null) checkLines(job, input, input.lineIndex);
   }
+  checkEndpoint(job.endpoint, upstreams);
   const indexes = inputs.map(({ lineIndex }) => lineIndex);
   const totalRequests = sumOrNull(indexes.map((index) => index?.requests ?? null));
   if (totalRequests === 0) {
@@ -42,7 +43,7 @@ export function checkJobInputs(
     );
   }
   const models = modelsOf(job, indexes);
-  if (models !== null) checkModels(models, upstreams);
+  if (models !== null) checkModels(job.endpoint, models, upstreams);
   return {
     totalRequests,
     routes: models === null ? null : models.map((model) => routeOf(job.endpoint, model)),
@@ -90,9 +91,22 @@ function modelsOf(job: Job, indexes: readonly (LineIndexSummary | null)[]): stri
   return [...models];
 }
 
+function checkEndpoint(endpoint: BatchEndpoint, upstreams: ApiDependencies['upstreams']): void {
+  const served = upstreams.endpoints();
+  if (served.includes(endpoint)) return;
+  throw new ApiError(
+    'endpoint_not_served',
+    `No upstream is meant to serve ${endpoint}. Served are: ${served.join(', ')}. What each serves stands under \`endpoints\` in bora.yaml.`,
+  );
+}
+
 /** With no upstream reachable nobody can tell which models there are, so the job is taken and waits. */
-function checkModels(models: readonly string[], upstreams: ApiDependencies['upstreams']): void {
-  const { reachable, models: known, unheard } = upstreams.models();
+function checkModels(
+  endpoint: BatchEndpoint,
+  models: readonly string[],
+  upstreams: ApiDependencies['upstreams'],
+): void {
+  const { reachable, models: known, unheard } = upstreams.models(endpoint);
   if (!reachable || known === 'any') return;
   const unknown = models.find((model) => !known.includes(model));
   if (unknown === undefined) return;
@@ -102,7 +116,7 @@ function checkModels(models: readonly string[], upstreams: ApiDependencies['upst
       : ` What ${unheard.join(' and ')} would serve is not known yet; try again once it has answered.`;
   throw new ApiError(
     'unknown_model',
-    `You do not have access to the model ${JSON.stringify(unknown)}: no upstream serves it. Served are: ${known.join(', ')}.${others}`,
+    `You do not have access to the model ${JSON.stringify(unknown)}: no upstream serves it on ${endpoint}. Served are: ${known.join(', ')}.${others}`,
   );
 }
 
