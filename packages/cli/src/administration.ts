@@ -60,6 +60,7 @@ export function momentText(unixSeconds: number | null): string {
   return new Date(unixSeconds * 1000).toISOString().slice(0, 19).replace('T', ' ');
 }
 
-function folderOf(flags: AdministrationFlags): string {
-  return readConfig({ env: process.env, flags: optionFlagsOf({ ...flags }) }).data;
+/** Other flags may have names of options too, such as a workspace's limits, and are no configuration. */
+function folderOf({ data, config }: AdministrationFlags): string {
+  return readConfig({ env: process.env, flags: optionFlagsOf({ data, config }) }).data;
 }

@@ -6,8 +6,8 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { countText } from './human-text.ts';
 
-/** Given limits; null = as the installation says. */
-export type LimitFlags = Partial<WorkspaceLimits>;
+/** Given limits, as commander keeps them: it takes a null for a value that is missing. */
+export type LimitFlags = Partial<Record<Limit, number | 'default'>>;
 
 type Limit = (typeof WORKSPACE_LIMITS)[number];
 
@@ -22,9 +22,9 @@ export function addLimitFlags(command: Command): Command {
 }
 
 /** Only the limits out of all that a command was given. */
-export function limitsOf(flags: LimitFlags): LimitFlags {
+export function limitsOf(flags: LimitFlags): Partial<WorkspaceLimits> {
   const given = WORKSPACE_LIMITS.filter((limit) => flags[limit] !== undefined);
-  return Object.fromEntries(given.map((limit) => [limit, flags[limit]]));
+  return Object.fromEntries(given.map((limit) => [limit, flags[limit] === 'default' ? null : flags[limit]]));
 }
 
 /** Those that are set: `max-active-jobs 5, max-file-bytes 1,048,576`. */
@@ -35,8 +35,8 @@ export function limitsText(limits: WorkspaceLimits): string {
   }).join(', ');
 }
 
-function readLimit(limit: Limit, text: string): number | null {
-  if (text === 'default') return null;
+function readLimit(limit: Limit, text: string): number | 'default' {
+  if (text === 'default') return text;
   try {
     return Number(readOptionValue(limit, text, OPTIONS[limit].flag));
   } catch (error) {

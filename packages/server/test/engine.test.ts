@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { EngineWorld } from './engine-world.ts';
 import { openEngineWorld } from './engine-world.ts';
 import { failed, hang, succeeded } from './scripted-upstreams.ts';
 
@@ -205,3 +206,58 @@ test(
     assert.equal(sentBefore, before.succeeded + aborted);
   },
 );
+
+test(
+  'a disabled workspace gets nothing more sent, keeps what it has, and goes on where it was once enabled',
+  TIMEOUT,
+  async () => {
+    await using world = await openEngineWorld({ speed: 10 });
+    const { database, upstreams, workspaceId } = world;
+    const answers: (() => void)[] = [];
+    upstreams.answer = () => new Promise((resolve) => answers.push(() => resolve(succeeded({ ok: true }))));
+    const batchId = await world.create([await world.upload(chatLines(40))]);
+    world.worker.start();
+    await world.waitFor(() => answers.length === upstreams.window);
+
+    await database.changeWorkspace(workspaceId, { disabled: 'unpaid' });
+    await whenHeld(world);
+    for (const answer of answers.splice(0)) answer();
+    const held = await world.until(batchId, ({ succeeded: done }) => done === upstreams.window);
+    await world.until(batchId, ({ parked }) => parked.length > 0);
+    assert.deepEqual([held.state, answers.length], ['running', 0]);
+    assert.equal(upstreams.sent.length, upstreams.window);
+
+    upstreams.answer = () => succeeded({ ok: true });
+    await database.changeWorkspace(workspaceId, { disabled: null });
+    const batch = await world.ended(batchId);
+    assert.deepEqual([batch.state, batch.succeeded], ['completed', 40]);
+    assert.equal(upstreams.sent.length, 40, 'no answer is bought again');
+  },
+);
+
+test('a job that is cancelled while its workspace is disabled ends with what it has', TIMEOUT, async () => {
+  await using world = await openEngineWorld({ speed: 10, settings: { stopGraceMs: 10 } });
+  const { database, workspaceId } = world;
+  world.upstreams.answer = (body, _request, signal) =>
+    JSON.stringify(body).includes('"r3"') ? hang(signal) : succeeded({ ok: true });
+  const batchId = await world.create([await world.upload(chatLines(20))]);
+  world.worker.start();
+  await world.until(batchId, (batch) => batch.succeeded === 19);
+  await database.changeWorkspace(workspaceId, { disabled: 'unpaid' });
+  await whenHeld(world);
+  await database.cancelBatch(workspaceId, batchId);
+  const batch = await world.ended(batchId);
+  assert.deepEqual([batch.state, batch.succeeded], ['cancelled', 19]);
+});
+
+/** Resolves when the worker has looked which workspaces are disabled, and acted on it: when it looks the second time from now on. */
+async function whenHeld(world: EngineWorld): Promise<void> {
+  const { database } = world;
+  const ask = database.disabledWorkspaces.bind(database);
+  let looks = 0;
+  database.disabledWorkspaces = () => {
+    looks += 1;
+    return ask();
+  };
+  await world.waitFor(() => looks > 1);
+}

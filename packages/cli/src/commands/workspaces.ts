@@ -63,7 +63,7 @@ export function addWorkspacesCommand(program: Command): void {
       runAction(flags, (output) => change(workspace, { weight }, flags, output)),
     );
 
-  named('disable', 'refuse its keys and start no more of its work; what is open finishes')
+  named('disable', 'refuse its keys and send no more of its requests; what is in flight finishes')
     .requiredOption('--reason <text>', 'what its keys are told')
     .action((workspace: string, flags: DisableFlags) =>
       runAction(flags, (output) => change(workspace, { disabled: flags.reason }, flags, output)),

@@ -188,6 +188,7 @@ export class SessionRun {
           this.#parkUnservable();
           await this.#drain();
           if (poll % POLLS_PER_LOOK === 0) await this.#lookForStoppedBatches();
+          if (poll % POLLS_PER_LOOK === 0) await this.#holdDisabled();
         }
       } catch (error) {
         if (this.#ended.signal.aborted) return;
@@ -229,6 +230,17 @@ export class SessionRun {
         this.#shards.commit({ shardId, epoch, session: this.#session });
       }
       while (this.#shards.ending.size >= DRAIN_PAGE) await Promise.race(this.#shards.ending);
+    }
+  }
+
+  /** Sends nothing more for workspaces that were disabled. What is in flight may finish, and is kept. */
+  async #holdDisabled(): Promise<void> {
+    if (this.#shards.size === 0) return;
+    const disabled = new Set(await this.#deps.database.disabledWorkspaces());
+    for (const shard of this.#shards) {
+      if (shard.isStopped || !disabled.has(shard.work.batch.workspaceId)) continue;
+      shard.parkedFor = { ms: 0, reason: 'Its workspace is disabled.' };
+      this.#shards.stop(shard);
     }
   }
 

@@ -19,10 +19,13 @@ export interface WorkspaceRecords {
 
   /**
    * Changes what is named and leaves the rest; all of it holds for the next call and the next claim. While a workspace is disabled
-   * its shards are not claimed; shards that are leased go on to their end. Once enabled again it takes its turn among the others
-   * as if it had just come: the time away earns no credit. Null if there is no such workspace.
+   * its shards are not claimed; what is leased may be committed or released. Once enabled again it takes its turn among the others
+   * as if it had just come: the time away earns no credit. Null if there is no such workspace. Each change is audited.
    */
   changeWorkspace(workspaceId: string, change: WorkspaceChange, by?: Actor): Promise<WorkspaceRecord | null>;
+
+  /** Ids of those that are disabled, for workers that hold shards of them. */
+  disabledWorkspaces(): Promise<string[]>;
 }
 
 export const WORKSPACE_LIMITS = [

@@ -74,6 +74,7 @@ const METHODS = Object.keys({
   getWorkspace: 0,
   workspaceUsage: 0,
   changeWorkspace: 0,
+  disabledWorkspaces: 0,
   readAudit: 0,
   pruneAudit: 0,
   addDowntime: 0,

@@ -90,6 +90,11 @@ export function workspaceStore(context: StoreContext): Synchronous<WorkspaceReco
       }
       return workspaceOf(context, workspaceId);
     },
+
+    disabledWorkspaces: () =>
+      all<{ id: string }>(context, 'SELECT id FROM workspace WHERE disabled_at IS NOT NULL').map(
+        ({ id }) => id,
+      ),
   };
 }
 

@@ -51,9 +51,11 @@ export function registerWorkspaceContract(open: OpenDatabase): void {
       await world.clock.advance(1_000);
       const told = await change({ disabled: 'still unpaid' });
       assert.deepEqual(told?.disabled, { at: disabledAt, reason: 'still unpaid' });
+      assert.deepEqual(await world.database.disabledWorkspaces(), [workspaceId]);
       await world.restart();
       assert.deepEqual(await world.database.getWorkspace('default'), told);
       assert.equal((await change({ disabled: null }))?.disabled, null);
+      assert.deepEqual(await world.database.disabledWorkspaces(), []);
       assert.equal(await world.database.changeWorkspace('unknown', { weight: 1 }), null);
     });
 
