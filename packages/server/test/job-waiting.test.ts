@@ -3,10 +3,9 @@ import { test } from 'node:test';
 import { jobView } from '../src/api/mistral/job-view.ts';
 import type { BatchRecord, ParkedShards } from '../src/storage/ports/batch-records.ts';
 
-const UPSTREAMS: Parameters<typeof jobView>[1] = {
-  whyWaiting: (route) => (route === 'x' || route === 'y' ? `${route} is down since now.` : null),
-  models: () => ({ reachable: true, models: 'any', unheard: [] }),
-  status: () => [],
+const UPSTREAMS = {
+  whyWaiting: (route: string): string | null =>
+    route === 'x' || route === 'y' ? `${route} is down since now.` : null,
 };
 
 function waiting(
@@ -14,7 +13,7 @@ function waiting(
   routes: readonly string[] | null,
 ): readonly string[] | undefined {
   const batch = { inputFileIds: [], errors: [], state: 'running', model: null, endpoint: '', parked, routes };
-  return jobView(batch as unknown as BatchRecord, UPSTREAMS).bora?.waiting;
+  return jobView(batch as unknown as BatchRecord, UPSTREAMS as Parameters<typeof jobView>[1]).bora?.waiting;
 }
 
 test('a job names each route that a parked shard waits for, as it is now, once', () => {
