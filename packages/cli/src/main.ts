@@ -7,6 +7,7 @@ import { addRunCommand } from './commands/run.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addSubmitCommand } from './commands/submit.ts';
+import { addUpstreamsCommand } from './commands/upstreams.ts';
 import { addWorkspacesCommand } from './commands/workspaces.ts';
 import { EXIT, EXIT_CODE_HELP } from './exit-codes.ts';
 
@@ -24,6 +25,7 @@ addResultsCommand(program);
 addKeysCommand(program);
 addWorkspacesCommand(program);
 addAuditCommand(program);
+addUpstreamsCommand(program);
 addSimulateCommand(program);
 
 // Whoever reads our output may stop early, as `head` does. That is no error.

@@ -1,4 +1,5 @@
 import type { UpstreamStatus } from '@bora/server/upstreams/upstreams';
+import { modelsText } from './models-text.ts';
 
 interface StartFacts {
   readonly url: string;
@@ -8,9 +9,6 @@ interface StartFacts {
   readonly keys: boolean;
   readonly upstreams: readonly UpstreamStatus[];
 }
-
-/** Models that the banner names per upstream. */
-const MODELS_SHOWN = 4;
 
 /** What `bora serve` says once it listens: where, what is behind it, who may call, what to do next. */
 export function startBanner({ url, data, keys, upstreams }: StartFacts): string {
@@ -31,14 +29,7 @@ export function startBanner({ url, data, keys, upstreams }: StartFacts): string 
 
 function upstreamLine({ url, state, reason, serves, maxInFlight }: UpstreamStatus): string {
   if (state !== 'up') return `${url}  ${state}${reason === null ? '' : `: ${reason}`}`;
-  return `${url}  up, at most ${maxInFlight} in flight, ${modelsText(serves)}`;
-}
-
-function modelsText(serves: readonly string[] | 'any'): string {
-  if (serves === 'any') return 'every model';
-  if (serves.length === 0) return 'no model';
-  const shown = serves.slice(0, MODELS_SHOWN).join(', ');
-  return serves.length > MODELS_SHOWN ? `${shown} and ${serves.length - MODELS_SHOWN} more` : shown;
+  return `${url}  up, at most ${maxInFlight} in flight, ${modelsText(serves === 'any' ? ['*'] : serves)}`;
 }
 
 function nextSteps(upstreams: readonly UpstreamStatus[]): string[] {

@@ -1,6 +1,7 @@
 import { Files } from './files.ts';
 import { Jobs } from './jobs.ts';
 import { Transport } from './transport.ts';
+import { Upstreams } from './upstreams.ts';
 import type { WaitClock } from './wait.ts';
 
 /** Where `bora serve` listens unless told otherwise. */
@@ -22,12 +23,14 @@ export class BoraClient {
   readonly baseUrl: string;
   readonly files: Files;
   readonly jobs: Jobs;
+  readonly upstreams: Upstreams;
 
   constructor(options: BoraClientOptions = {}) {
     const fetchFunction = options.fetch ?? ((input, init) => fetch(input, init));
     const transport = new Transport(options.baseUrl ?? DEFAULT_BASE_URL, options.apiKey, fetchFunction);
     this.baseUrl = transport.baseUrl;
     this.files = new Files(transport);
+    this.upstreams = new Upstreams(transport);
     this.jobs = new Jobs(transport, this.files, options.clock ?? realClock);
   }
 }

@@ -120,6 +120,7 @@ export class Bora implements AsyncDisposable {
    */
   async start(signal?: AbortSignal): Promise<void> {
     const { config, log, database, upstreams, worker, collector, auditRetention, api } = this.#parts;
+    for (const pause of await database.listUpstreamPauses()) upstreams.pause(pause);
     checkBinding(config.host, await database.hasKeys());
     this.#url = await listenOn(api, config.host, config.port);
     worker.start();

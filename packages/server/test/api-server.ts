@@ -87,6 +87,8 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       models: () => ({ ...upstreams, unheard: [] }),
       whyWaiting: () => upstreams.waiting,
       status: () => [],
+      pause: () => {},
+      resume: () => {},
     },
     clock,
     log: silentLog,

@@ -466,7 +466,7 @@ test('a pause by hand lets what is in flight go on, is not ended by probes, and 
   w.upstream.reply = hold;
   const sending = send(w.upstreams);
   await w.upstream.received(1);
-  w.upstreams.pause('u', 'maintenance');
+  w.upstreams.pause({ upstream: 'u', reason: 'maintenance', pausedAt: w.clock.now() });
   assert.deepEqual(w.upstreams.routes(), []);
   json(200, {})(w.upstream.requests[0]);
   assert.equal((await sending).kind, 'succeeded');
@@ -479,7 +479,7 @@ test('a pause by hand lets what is in flight go on, is not ended by probes, and 
   w.upstreams.resume('u');
   assert.equal(w.state(), 'up');
   acquire(w.upstreams).release();
-  w.upstreams.pause('nobody', 'x');
+  w.upstreams.pause({ upstream: 'nobody', reason: 'x', pausedAt: 0 });
   w.upstreams.resume('nobody');
 });
 

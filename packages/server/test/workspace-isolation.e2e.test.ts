@@ -33,6 +33,7 @@ const IDS_OF_PARAMETER: Readonly<Record<string, (owner: Tenant) => readonly stri
   job_id: ({ job }) => [job.id, `batch_${job.id.replaceAll('-', '')}`],
   key_id: ({ keyId }) => [keyId],
   workspace: ({ workspaceId }) => [workspaceId],
+  upstream: () => [whole.bora.upstreamStatus()[0].name],
 };
 
 /** Routes without a parameter, and where they are tried. A new one must be told here. */
@@ -54,6 +55,8 @@ const WITHOUT_PARAMETER: Readonly<Record<string, string>> = {
   'GET /bora/v1/workspaces': 'admins alone',
   'HEAD /bora/v1/workspaces': 'admins alone',
   'POST /bora/v1/workspaces': 'admins alone',
+  'GET /bora/v1/upstreams': 'admins alone',
+  'HEAD /bora/v1/upstreams': 'admins alone',
   'GET /bora/v1/audit': 'admins alone',
   'HEAD /bora/v1/audit': 'admins alone',
   'GET /metrics': 'public pages name nobody',

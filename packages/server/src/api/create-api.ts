@@ -7,9 +7,12 @@ import { getWorkspaceRoute } from './admin/get-workspace.ts';
 import { healthRoute } from './admin/health.ts';
 import { listKeysRoute } from './admin/list-keys.ts';
 import { listWorkspacesRoute } from './admin/list-workspaces.ts';
+import { listUpstreamsRoute } from './admin/list-upstreams.ts';
 import { metricsRoute } from './admin/metrics.ts';
+import { pauseUpstreamRoute } from './admin/pause-upstream.ts';
 import { readAuditRoute } from './admin/read-audit.ts';
 import { readyRoute } from './admin/ready.ts';
+import { resumeUpstreamRoute } from './admin/resume-upstream.ts';
 import { revokeKeyRoute } from './admin/revoke-key.ts';
 import { identifyCallers } from './caller.ts';
 import type { ApiDependencies } from './dependencies.ts';
@@ -69,6 +72,9 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   getWorkspaceRoute(app, deps);
   changeWorkspaceRoute(app, deps);
   readAuditRoute(app, deps);
+  listUpstreamsRoute(app, deps);
+  pauseUpstreamRoute(app, deps);
+  resumeUpstreamRoute(app, deps);
 
   healthRoute(app);
   readyRoute(app, deps);

@@ -17,7 +17,7 @@ export interface ApiDependencies {
   readonly session: WritingSession;
   readonly indexer: IndexThread;
   readonly authenticator: Authenticator;
-  readonly upstreams: Pick<Upstreams, 'whyWaiting' | 'endpoints' | 'models' | 'status'>;
+  readonly upstreams: Pick<Upstreams, 'whyWaiting' | 'endpoints' | 'models' | 'status' | 'pause' | 'resume'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

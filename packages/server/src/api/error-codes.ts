@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   job_not_found: 404,
   key_not_found: 404,
   workspace_not_found: 404,
+  upstream_not_found: 404,
   workspace_exists: 409,
   bad_multipart: 400,
   not_multipart: 415,

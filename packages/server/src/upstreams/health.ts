@@ -56,6 +56,10 @@ export class Health {
     return this.#since;
   }
 
+  get pausedByHand(): boolean {
+    return this.#byHand;
+  }
+
   /** When it wants to be probed; never while it is up, or paused by hand. */
   get probeAt(): number {
     return this.#probeAt;
@@ -121,10 +125,11 @@ export class Health {
     this.#enter('paused', reason);
   }
 
-  pauseByHand(reason: string): void {
+  pauseByHand(reason: string, since: number): void {
     this.#byHand = true;
     this.#probeAt = Infinity;
     this.#enter('paused', reason);
+    this.#since = since;
   }
 
   /** A probe found it well. */

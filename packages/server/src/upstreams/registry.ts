@@ -2,7 +2,7 @@ import { Upstream } from './upstream.ts';
 import type { UpstreamDependencies } from './upstream.ts';
 import { UpstreamSlot } from './upstream-slot.ts';
 import type { ServedModel } from './served-model.ts';
-import type { Slot, UpstreamConfig, Upstreams, UpstreamStatus } from './upstreams.ts';
+import type { PauseByHand, Slot, UpstreamConfig, Upstreams, UpstreamStatus } from './upstreams.ts';
 
 const START_MS = 3_000;
 
@@ -16,6 +16,7 @@ export interface RegistryOptions extends UpstreamDependencies {
 export class UpstreamRegistry implements Upstreams {
   readonly #options: RegistryOptions;
   readonly #upstreams: readonly Upstream[];
+  readonly #pauses = new Map<string, PauseByHand>();
   readonly #listeners = new Set<() => void>();
   /** Routes are asked for far more often than they change. */
   #routes: readonly string[] | 'any' | null = null;
@@ -111,13 +112,13 @@ export class UpstreamRegistry implements Upstreams {
   }
 
   resume(name: string): void {
+    this.#pauses.delete(name);
     this.#upstreams.find((upstream) => upstream.name === name)?.resume();
   }
 
-  pause(name: string, reason: string): void {
-    this.#upstreams
-      .find((upstream) => upstream.name === name)
-      ?.health.pauseByHand(`is paused by hand (${reason})`);
+  pause(pause: PauseByHand): void {
+    this.#pauses.set(pause.upstream, pause);
+    this.#upstreams.find(({ name }) => name === pause.upstream)?.pause(pause);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

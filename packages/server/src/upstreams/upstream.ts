@@ -8,7 +8,13 @@ import { ServedEndpoints } from './served-endpoints.ts';
 import { ServedModel } from './served-model.ts';
 import { UpstreamCalls } from './upstream-calls.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from './upstreams.ts';
-import type { AttemptOutcome, UpstreamConfig, UpstreamState, UpstreamStatus } from './upstreams.ts';
+import type {
+  AttemptOutcome,
+  PauseByHand,
+  UpstreamConfig,
+  UpstreamState,
+  UpstreamStatus,
+} from './upstreams.ts';
 
 const REFRESH_LISTING_MS = 60_000;
 const ANY_NAME = new ModelNames(['*']);
@@ -34,6 +40,7 @@ export interface UpstreamDependencies {
 export class Upstream implements AsyncDisposable {
   readonly name: string;
   readonly url: string;
+  readonly found: boolean;
   readonly maxInFlight: number;
   readonly weight: number;
   readonly calls: UpstreamCalls;
@@ -71,6 +78,7 @@ export class Upstream implements AsyncDisposable {
     const { clock, random, log, maxAnswerBytes } = dependencies;
     this.name = config.name;
     this.url = config.url;
+    this.found = config.found ?? false;
     this.maxInFlight = config.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT;
     this.weight = config.weight ?? 1;
     this.clock = clock;
@@ -150,8 +158,8 @@ export class Upstream implements AsyncDisposable {
   }
 
   status(): UpstreamStatus {
-    const { name, url, inFlight, maxInFlight, attempts } = this;
-    const { state, reason, since, quietUntil } = this.health;
+    const { name, url, found, inFlight, maxInFlight, attempts } = this;
+    const { state, reason, since, pausedByHand, quietUntil } = this.health;
     const models = [...this.#models.values()].map((served) => served.status());
     const serves = this.serves ?? [];
     return {
@@ -160,6 +168,8 @@ export class Upstream implements AsyncDisposable {
       state,
       reason,
       since,
+      pausedByHand,
+      found,
       quietUntil,
       waitsFor: this.budget.waitsFor,
       inFlight,
@@ -219,6 +229,10 @@ export class Upstream implements AsyncDisposable {
       return listing;
     });
     return this.#checking;
+  }
+
+  pause({ reason, pausedAt }: PauseByHand): void {
+    this.health.pauseByHand(reason === '' ? 'is paused by hand' : `is paused by hand (${reason})`, pausedAt);
   }
 
   resume(): void {

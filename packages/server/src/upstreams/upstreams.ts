@@ -18,6 +18,8 @@ export interface UpstreamConfig {
   readonly timeoutMs?: number | null;
   /** Sent with every call. Names in lower case win over Bora's own. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Found, not configured. Default false. */
+  readonly found?: boolean;
   /** Share of the work among upstreams of the same model. Default 1. */
   readonly weight?: number | null;
   /** Most requests, and most tokens of requests and answers, in any minute. Default: no limit but what it says itself. */
@@ -85,8 +87,15 @@ export interface Upstreams extends AsyncDisposable {
   /** Ends a pause, or does not wait for the next probe; of the upstream and all its models. Unknown names are ignored. */
   resume(name: string): void;
 
-  /** Sends nothing more until `resume`; what is in flight goes on. Unknown names are ignored. */
-  pause(name: string, reason: string): void;
+  /** Sends nothing more until `resume`; what is in flight goes on. Also of an upstream of that name that is found later. */
+  pause(pause: PauseByHand): void;
+}
+
+/** As the database keeps it; `reason` may be empty. */
+export interface PauseByHand {
+  readonly upstream: string;
+  readonly reason: string;
+  readonly pausedAt: number;
 }
 
 /** A place in a window. Exactly one of `send` and `release` is called, once. */
@@ -167,6 +176,9 @@ export interface UpstreamStatus {
   readonly reason: string | null;
   /** When it entered the state, milliseconds since the epoch. */
   readonly since: number;
+  readonly pausedByHand: boolean;
+  /** Found on this machine because none was configured. */
+  readonly found: boolean;
   /** Until when it asked to be left alone (Retry-After), or null. */
   readonly quietUntil: number | null;
   /** The budget that requests wait for now, in a sentence; null if they do not. */
