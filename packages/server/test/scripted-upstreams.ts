@@ -64,6 +64,7 @@ export class ScriptedUpstreams implements Upstreams {
     return {
       upstream: 'scripted',
       renamed: null,
+      onTrial: false,
       release,
       send: async (request, signal) => {
         const body = JSON.parse(Buffer.from(request.body).toString()) as SentBody;

@@ -6,6 +6,7 @@ import { verdictOf } from '../src/upstreams/verdicts.ts';
 
 const QUIET: Omit<Observation, 'symptom'> = {
   answeredMeanwhile: false,
+  answeredSince: false,
   failedAlike: false,
   again: false,
   alone: false,
@@ -47,7 +48,11 @@ const CASES: readonly [readonly Symptom[], Partial<Observation>, Row['line'], Ro
   [REFUSALS, {}, 'count', 'suspect'],
   [REFUSALS, { again: true }, 'count', 'suspect'],
   [REFUSALS, { failedAlike: true }, 'wait', 'pause-model'],
+  [REFUSALS, { failedAlike: true, answeredMeanwhile: true }, 'wait', 'pause-model'],
+  [[403], { failedAlike: true, answeredSince: true }, 'count-slowly', 'none'],
+  [[301, 401, 402, 407, 'quota'], { failedAlike: true, answeredSince: true }, 'wait', 'pause-model'],
   [REFUSALS, { listing: 'refused-alike' }, 'wait', 'pause-upstream'],
+  [REFUSALS, { listing: 'refused-alike', answeredSince: true }, 'wait', 'pause-upstream'],
   [['stale'], {}, 'resend', 'none'],
   [BREAKDOWNS, {}, 'wait', 'suspect'],
   [BREAKDOWNS, { answeredMeanwhile: true }, 'count', 'none'],

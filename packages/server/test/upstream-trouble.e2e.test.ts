@@ -267,6 +267,39 @@ test('an answer over the configured maximum fails its line at once', TIMEOUT, as
   assert.equal(upstream.requests.length, 6);
 });
 
+for (const refused of ['ab', 'ac', 'abcd']) {
+  test(
+    `lines ${refused} that are refused for what they ask fail, and keep none of the others waiting`,
+    TIMEOUT,
+    async () => {
+      await using trouble = await startTrouble({ max_in_flight: 2 });
+      const { upstream, bora } = trouble;
+      const refusal = json(403, { error: { message: 'this prompt is not allowed' } });
+      upstream.reply = (request) => (refused.includes(questionOf(request)) ? refusal : answerWell)(request);
+      const job = await bora.ended(await bora.ask(QUESTIONS));
+      assert.deepEqual(
+        [job.status, job.succeeded_requests, job.failed_requests],
+        ['SUCCESS', 6 - refused.length, refused.length],
+      );
+      const failed = [...(await bora.results(job))].filter(([, line]) => line.response?.status_code === 403);
+      assert.equal(failed.map(([question]) => question).join(''), refused);
+    },
+  );
+}
+
+test('a permission that is lost in the middle costs no line', TIMEOUT, async () => {
+  await using trouble = await startTrouble({ max_in_flight: 2 });
+  const { upstream, bora } = trouble;
+  const refusal = json(403, { error: { message: 'no access to this model' } });
+  upstream.reply = (request) => (upstream.requests.length > 3 ? refusal : answerWell)(request);
+  const id = await bora.ask(QUESTIONS);
+  await bora.until(id, (job) => job.succeeded_requests === 3 && waitingOf(job).includes('no access'));
+  await bora.pass(3_600_000);
+  assert.equal((await bora.client.jobs.get(id)).failed_requests, 0);
+  upstream.reply = answerWell;
+  assertAllSucceeded(await bora.ended(id));
+});
+
 const REFUSALS: readonly { what: string; reply: Reply; why: RegExp }[] = [
   {
     what: 'a wrong key',

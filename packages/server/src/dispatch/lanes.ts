@@ -1,6 +1,9 @@
 import type { OpenShard } from './open-shard.ts';
 import type { Request } from './request.ts';
 
+/** Its multiples, but for their whole part, fall evenly over 0 to 1 however many there are. */
+const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
+
 /**
  * Requests that wait to be sent, by route. A lane is first in, first out, so shards go in the order they were claimed;
  * a request that is tried again goes to the front when its time has come, so that a shard is not held open by it.
@@ -9,6 +12,7 @@ export class Lanes {
   readonly #lanes = new Map<string, Lane>();
   /** Bytes of request bodies in all lanes, delayed ones included. */
   bytes = 0;
+  #takenAnywhere = 0;
 
   /** Of a lone shard that has one request waiting or in flight, the others wait behind it until `next`. */
   add(request: Request): void {
@@ -46,6 +50,20 @@ export class Lanes {
   /** The next request of a route, or null. */
   take(route: string): Request | null {
     const request = this.#lanes.get(route)?.ready.shift();
+    if (request === undefined) return null;
+    this.#count(request, -1);
+    return request;
+  }
+
+  /**
+   * A ready request of a route from anywhere in its lane, each time from elsewhere, or null. Were it always the next, a few requests
+   * that are refused for what they ask would stand for all behind them at every trial, and keep a working model paused for ever.
+   */
+  takeAnywhere(route: string): Request | null {
+    const lane = this.#lanes.get(route);
+    const request = lane?.ready.takeAt(
+      Math.floor(((this.#takenAnywhere++ * GOLDEN_RATIO) % 1) * lane.ready.length),
+    );
     if (request === undefined) return null;
     this.#count(request, -1);
     return request;
@@ -149,6 +167,10 @@ class RequestQueue {
       this.#first = 0;
     }
     return request;
+  }
+
+  takeAt(place: number): Request | undefined {
+    return this.#items.splice(this.#first + place, 1)[0];
   }
 
   some(test: (request: Request) => boolean): boolean {

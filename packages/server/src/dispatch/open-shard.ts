@@ -35,6 +35,8 @@ export class OpenShard {
   sequence = 0;
   hasUnread = true;
   isStopped = false;
+  /** Attempts of a request of it were counted. */
+  hasCounts = false;
   /** Set with `stop` where it is to be given up for a while instead of being committed. */
   parkedFor: ParkedForTime | null = null;
   /** Sends one request at a time; see `Lanes.add`. */

@@ -67,7 +67,7 @@ export class Sender {
         if (journal.isFull) break;
         const slot = upstreams.tryAcquire(route, lanes.nextBytes(route));
         if (slot === null) continue;
-        const request = lanes.take(route);
+        const request = slot.onTrial ? lanes.takeAnywhere(route) : lanes.take(route);
         if (request === null) {
           slot.release();
           continue;
@@ -156,7 +156,10 @@ export class Sender {
         return;
       }
       case 'retry':
-        if (verdict.countsAgainstLine) request.faults += 1;
+        if (verdict.countsAgainstLine) {
+          request.faults += 1;
+          shard.hasCounts = true;
+        }
         this.#retryLater(request, verdict.afterMs);
     }
   }

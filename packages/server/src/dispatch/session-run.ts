@@ -207,10 +207,11 @@ export class SessionRun {
       if (shard.inFlight > 0 || shard.unjournaled > 0) continue;
       const routes = shard.onlyRoute === null ? this.#lanes.routesOf(shard) : [shard.onlyRoute];
       if (routes.length === 0 || routes.some((route) => servable.includes(route))) continue;
-      // What it has not read may be for other routes, which would not wake it: it stays while it takes nobody's place.
+      // What it has not read may be for other routes, which would not wake it, and what was counted of its requests is forgotten when
+      // it is parked: it stays while it takes nobody's place.
       const mayWaitForOthers = shard.hasUnread && shard.onlyRoute === null;
       const isCrowded = this.#feeder.isBudgetSpent || this.#shards.size >= settings.maxOpenShards;
-      if (mayWaitForOthers && !isCrowded) continue;
+      if ((mayWaitForOthers || shard.hasCounts) && !isCrowded) continue;
       const reasons = routes.map(
         (route) => upstreams.whyWaiting(route) ?? `No upstream serves ${route} now.`,
       );

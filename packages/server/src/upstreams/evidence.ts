@@ -4,49 +4,69 @@ import type { FailureFamily, Observation } from './fault-table.ts';
 /** Failed requests that are remembered of one model; the oldest is forgotten first. 100 bytes each. */
 const REMEMBERED_FAILURES = 4096;
 
+/** Two would tell that others failed alike; the rest may be found to be their own reason. */
+const REMEMBERED_SUSPECTS = 256;
+
+interface FirstFailure {
+  /** Answers that there were when its attempt was sent. */
+  readonly answersBefore: number;
+  /** Attempts that were sent by the time it failed. One sent before may have been taken before the upstream changed its mind. */
+  readonly attemptsSent: number;
+}
+
 /** What is known of one model on one upstream that helps to tell whose fault a failure is. */
 export class Evidence {
   #answers = 0;
-  /** By family, which request failed since the last answer; null if they were different ones. */
-  readonly #failedSinceAnswer = new Map<FailureFamily, string | null>();
-  /** How many answers there were when a request first failed. */
-  readonly #answersAtFirstFailure = new Map<string, number>();
+  /** By family, some of the requests that failed since the last answer and may not themselves be the reason. */
+  readonly #failedSinceAnswer: Readonly<Record<FailureFamily, Set<string>>> = {
+    refusal: new Set(),
+    breakdown: new Set(),
+  };
+  /** Of a request that failed, when it first did so. */
+  readonly #firstFailures = new Map<string, FirstFailure>();
+  /** The number of the latest attempt that was answered; attempts are numbered as they are sent. */
+  #latestAnswered = 0;
 
   /** Complete answers so far; an attempt notes it when it is sent. */
   get answers(): number {
     return this.#answers;
   }
 
-  answered(): void {
+  answered(attempt: number): void {
     this.#answers += 1;
-    this.#failedSinceAnswer.clear();
+    this.#latestAnswered = Math.max(this.#latestAnswered, attempt);
+    for (const failed of Object.values(this.#failedSinceAnswer)) failed.clear();
   }
 
-  /** Notes a failure, and tells what was known before it. */
+  /** Notes a failure, and tells what was known before it. `attemptsSent`: so many were sent by now. */
   failed(
     family: FailureFamily,
     body: Uint8Array,
     answersWhenSent: number,
-  ): Pick<Observation, 'answeredMeanwhile' | 'failedAlike' | 'again'> {
+    attemptsSent: number,
+  ): Pick<Observation, 'answeredMeanwhile' | 'answeredSince' | 'failedAlike' | 'again'> {
     const request = hash('sha1', body, 'base64');
-    const before = this.#failedSinceAnswer.get(family);
-    const answersBefore = Math.min(
-      this.#answersAtFirstFailure.get(request) ?? answersWhenSent,
-      answersWhenSent,
-    );
-    this.#failedSinceAnswer.set(family, before === undefined || before === request ? request : null);
-    this.#remember(request, answersBefore);
+    const first = this.#firstFailures.get(request);
+    const answersBefore = Math.min(first?.answersBefore ?? answersWhenSent, answersWhenSent);
+    const answeredSince = first !== undefined && this.#latestAnswered > first.attemptsSent;
+    const failed = this.#failedSinceAnswer[family];
+    const again = failed.has(request);
+    const failedAlike = failed.size > (again ? 1 : 0);
+    // What is refused while others are taken accuses nobody else.
+    if (answeredSince) failed.delete(request);
+    else if (failed.size < REMEMBERED_SUSPECTS) failed.add(request);
+    if (first === undefined) this.#remember(request, { answersBefore, attemptsSent });
     return {
       answeredMeanwhile: this.#answers > answersBefore,
-      failedAlike: before !== undefined && before !== request,
-      again: before === request,
+      answeredSince,
+      failedAlike,
+      again: again && !failedAlike,
     };
   }
 
-  #remember(request: string, answers: number): void {
-    const known = this.#answersAtFirstFailure;
-    if (known.has(request)) return;
+  #remember(request: string, failure: FirstFailure): void {
+    const known = this.#firstFailures;
     if (known.size >= REMEMBERED_FAILURES) known.delete(known.keys().next().value as string);
-    known.set(request, answers);
+    known.set(request, failure);
   }
 }

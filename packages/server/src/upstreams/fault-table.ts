@@ -11,6 +11,8 @@ export interface Observation {
   /** While the attempt was under way the upstream answered another request of the model; or since this request first
    * failed there. */
   readonly answeredMeanwhile: boolean;
+  /** Since this request first failed, the model has answered others that were sent after that. */
+  readonly answeredSince: boolean;
   /** Since the model's last answer a different request failed in the same way (see `familyOf`). */
   readonly failedAlike: boolean;
   /** Since the model's last answer this very request failed in the same way, and no other did. */
@@ -78,6 +80,7 @@ const CONDITIONS = {
   'model not listed': (o) => o.modelListed === false,
   'endpoint not there': (o) => o.endpointThere === false,
   'others answered': (o) => o.answeredMeanwhile,
+  'others answered since': (o) => o.answeredSince,
   'others failed alike': (o) => o.failedAlike,
   'others failed alike, alone': (o) => o.failedAlike && o.alone,
   'this one again': (o) => o.again,
@@ -103,6 +106,7 @@ export const FAULT_TABLE: readonly Row[] = [
 
   // Refused: key, credit, permission, wrong address. One refused request may be refused for what it asks.
   { symptoms: REFUSALS, when: 'listing refused alike', line: 'wait', upstream: 'pause-upstream', why: 'It refuses even to list its models.' },
+  { symptoms: [403], when: 'others answered since', line: 'count-slowly', upstream: 'none', why: 'It took others that came later; slowly, as a lost permission may not be known everywhere at once.' },
   { symptoms: REFUSALS, when: 'others failed alike', line: 'wait', upstream: 'pause-model', why: 'A second, different request was refused the same way.' },
   { symptoms: REFUSALS, when: 'always', line: 'count', upstream: 'suspect', why: 'So far it refuses this request only.' },
 

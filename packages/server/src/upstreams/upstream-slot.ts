@@ -25,6 +25,7 @@ interface Wanted {
 /** A place in a window, and the attempt made in it. */
 export class UpstreamSlot implements Slot {
   readonly renamed: string | null;
+  readonly onTrial: boolean;
   readonly #upstream: Upstream;
   readonly #served: ServedModel;
   readonly #onFree: () => void;
@@ -42,6 +43,7 @@ export class UpstreamSlot implements Slot {
     const pass = served.window.enter();
     if (pass === null) throw new Error('The window has no free place.');
     this.renamed = served.model === asked ? null : served.model;
+    this.onTrial = upstream.health.state === 'trial' || served.health.state === 'trial';
     this.#upstream = upstream;
     this.#served = served;
     this.#onFree = onFree;
@@ -80,7 +82,7 @@ export class UpstreamSlot implements Slot {
         if ('headers' in result) budget.heed(result.headers, this.#charge);
         const reading = readResult(result, clock.now());
         if (reading.kind === 'answer') {
-          this.#upstream.noteAnswer(this.#served, request.endpoint);
+          this.#upstream.noteAnswer(this.#served, request.endpoint, this.#enteredWhenSent);
           this.#noteUsage(reading.verdict);
           const { outputTokens } = reading.verdict;
           end = { kind: 'answered', outputTokens, elapsedMs: clock.elapsed() - sentAt };
@@ -123,8 +125,8 @@ export class UpstreamSlot implements Slot {
     const family = familyOf(symptom);
     const known =
       family === null
-        ? { answeredMeanwhile: false, failedAlike: false, again: false }
-        : this.#served.evidence.failed(family, request.body, answersWhenSent);
+        ? { answeredMeanwhile: false, answeredSince: false, failedAlike: false, again: false }
+        : this.#served.evidence.failed(family, request.body, answersWhenSent, upstream.entered);
     const broke = symptom === 'reset' || symptom === 'cut';
     const asks =
       family === 'breakdown' ? broke || !known.answeredMeanwhile : family !== null || symptom === 404;

@@ -180,11 +180,11 @@ export class Upstream implements AsyncDisposable {
     };
   }
 
-  /** A complete answer to a request. */
-  noteAnswer(served: ServedModel, endpoint: string): void {
+  /** A complete answer to an attempt, by its number. */
+  noteAnswer(served: ServedModel, endpoint: string, attempt: number): void {
     this.endpoints.noteAnswer(endpoint);
     if (this.#listing?.kind === 'refused') this.#listsToNobody = true;
-    served.evidence.answered();
+    served.evidence.answered(attempt);
     served.health.answered();
     this.health.answered();
   }

@@ -103,6 +103,8 @@ export interface Slot {
   readonly upstream: string;
   /** What the upstream calls the model of the route, if that is another name: the body must ask for it so. Else null. */
   readonly renamed: string | null;
+  /** It tries out whether the upstream, or the model on it, works again; any request will do, and best another than last time. */
+  readonly onTrial: boolean;
 
   /**
    * One attempt. The slot is free again when it settles.
