@@ -8,6 +8,8 @@ export interface ScriptedRequest {
   /** For example `/v1/chat/completions`. */
   readonly endpoint: string;
   readonly body: Readonly<Record<string, unknown>>;
+  /** The body as it came. */
+  readonly text: string;
 }
 
 export interface ScriptedAnswer {
@@ -39,7 +41,8 @@ export async function startScriptedUpstream(
     const endpoint = call.url ?? '';
     if (endpoint === '/v1/models')
       return { body: { object: 'list', data: models.map((id) => ({ id, object: 'model' })) } };
-    const request = { endpoint, body: JSON.parse(await textOf(call)) as Record<string, unknown> };
+    const text = await textOf(call);
+    const request = { endpoint, body: JSON.parse(text) as Record<string, unknown>, text };
     requests.push(request);
     for (const { count, resolve } of waiting) if (requests.length >= count) resolve();
     return answer(request);
