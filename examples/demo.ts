@@ -19,6 +19,7 @@ import { resultBytes } from '../packages/cli/src/result-bytes.ts';
 import { stopSignals } from '../packages/cli/src/stop-signals.ts';
 import { renderTable } from '../packages/cli/src/table.ts';
 import { watchJob } from '../packages/cli/src/watch-job.ts';
+import { glanceTable, runSmallJobs, SMALL_JOBS } from './demo-endpoints.ts';
 
 const CHAT_REQUESTS = 2_000;
 const CHAT_MODEL = 'simulated-chat';
@@ -46,7 +47,7 @@ async function demo(signal: AbortSignal): Promise<void> {
   await writeFile(chatFile, await manyRequests(join(import.meta.dirname, 'chat.jsonl'), CHAT_REQUESTS));
 
   await using simulator = await startSimulator({
-    models: [CHAT_MODEL, EMBEDDING_MODEL],
+    models: [...new Set([CHAT_MODEL, EMBEDDING_MODEL, ...SMALL_JOBS.map(({ model }) => model)])],
     // 64 at once for about 0.4 s each: slow enough to watch 2,000 requests for a quarter of a minute.
     slots: 64,
     latencyMs: { p50: 380, p99: 1_100 },
@@ -64,7 +65,10 @@ async function demo(signal: AbortSignal): Promise<void> {
   const embeddingsFile = join(import.meta.dirname, 'embeddings.jsonl');
   const embeddings = await runBatch(client, embeddingsFile, '/v1/embeddings', EMBEDDING_MODEL, signal);
 
-  console.log(`\n${await report(client, [chat, embeddings], signal)}`);
+  output.say(`\nThe other ${SMALL_JOBS.length} endpoints, a small job on each, all at once:`);
+  const small = await runSmallJobs(client, signal);
+
+  console.log(`\n${await report(client, chat, embeddings, small, signal)}`);
 }
 
 /** The requests of a file over and over, each with an id and a seed of its own. */
@@ -94,15 +98,23 @@ async function runBatch(
   return watchJob(client, job.id, output, signal);
 }
 
-async function report(client: BoraClient, jobs: readonly BatchJob[], signal: AbortSignal): Promise<string> {
+async function report(
+  client: BoraClient,
+  chat: BatchJob,
+  embeddings: BatchJob,
+  small: readonly BatchJob[],
+  signal: AbortSignal,
+): Promise<string> {
   const chatResults = join(FOLDER, 'chat-results.jsonl');
   const embeddingResults = join(FOLDER, 'embedding-results.jsonl');
-  await writeFileDurably(chatResults, resultBytes(client, jobs[0], signal), signal);
-  await writeFileDurably(embeddingResults, resultBytes(client, jobs[1], signal), signal);
+  await writeFileDurably(chatResults, resultBytes(client, chat, signal), signal);
+  await writeFileDurably(embeddingResults, resultBytes(client, embeddings, signal), signal);
   return [
-    await sampleTable(client, jobs[0], signal),
+    await sampleTable(client, chat, signal),
     '',
-    jobTable(jobs),
+    await glanceTable(client, small, signal),
+    '',
+    jobTable([chat, embeddings, ...small]),
     '',
     'These answers came from the simulator, not from a model.',
     `Results, in input order:  ${chatResults}  ${embeddingResults}`,

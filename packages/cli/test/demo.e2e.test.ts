@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
 
 const DEMO = fileURLToPath(new URL('../../../examples/demo.ts', import.meta.url));
 
-test('the demo shows a whole batch, says that a simulator answered, and what to do next', async () => {
+test('the demo shows whole batches on every endpoint, says that a simulator answered, and what to do next', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bora-demo-'));
   try {
     const demo = spawn(process.execPath, [DEMO], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
@@ -19,6 +20,8 @@ test('the demo shows a whole batch, says that a simulator answered, and what to 
     assert.equal(code, 0);
     assert.match(shown, /\/v1\/chat\/completions +2,000 +0/);
     assert.match(shown, /\/v1\/embeddings +20 +0/);
+    assert.match(shown, /\/v1\/ocr +paper-01 +# Page 1 /);
+    for (const endpoint of BATCH_ENDPOINTS) assert.match(shown, new RegExp(`${endpoint} +[\\d,]+ +0 `));
     assert.match(shown, /came from the simulator/);
     assert.match(shown, /BORA_UPSTREAM=http:\/\/localhost:8000 npm start/);
     const results = await readFile(join(folder, 'bora-demo', 'chat-results.jsonl'), 'utf8');

@@ -117,6 +117,26 @@ test('one job asks several models of an endpoint, each line its own', async () =
   );
 });
 
+test('a job for an endpoint that its upstream lacks waits and says so, and fails no line', async () => {
+  await using own = await startWholeBora({ simulator: { endpoints: ['/v1/chat/completions'] } });
+  const { id } = await own.client.jobs.create({
+    requests: [{ body: { document: { file_id: 'x' } } }],
+    endpoint: '/v1/ocr',
+    model: 'simulated-chat',
+  });
+  const waits = new AbortController();
+  const reached = own.client.jobs.waitUntilComplete(id, {
+    intervalMs: 20,
+    signal: waits.signal,
+    onProgress: ({ bora }) => {
+      if (/does not serve \/v1\/ocr since/.test(bora?.waiting?.join() ?? '')) waits.abort();
+    },
+  });
+  await assert.rejects(reached, { name: 'AbortError' });
+  const job = await own.client.jobs.get(id);
+  assert.deepEqual([job.status, job.completed_requests], ['RUNNING', 0]);
+});
+
 test('tools and formats reach the upstream byte for byte, and nothing but the model is put in', async () => {
   await using upstream = await startScriptedUpstream(['small'], () => chatAnswer('small', 'ok'));
   await using own = await startWholeBora({ upstreams: [upstream.url] });
