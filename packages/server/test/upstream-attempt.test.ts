@@ -180,7 +180,7 @@ test('a slow spill holds the answer back in its server instead of gathering it i
     maxAnswerBytes: 64 * 1024 * 1024,
   });
   // More than the buffers of both sockets take.
-  const answer = Buffer.from(JSON.stringify('x'.repeat(32 * 1024 * 1024)));
+  const answer = Buffer.from(JSON.stringify({ text: 'x'.repeat(32 * 1024 * 1024) }));
   upstream.reply = json(200, answer);
   const spill = new MemorySpill();
   const write = spill.write.bind(spill);
@@ -203,7 +203,7 @@ test('a slow spill holds the answer back in its server instead of gathering it i
 
 test('a large answer without a length that ends with its connection is whole too', async () => {
   await using w = await world();
-  const answer = Buffer.from(JSON.stringify('x'.repeat(600_000)));
+  const answer = Buffer.from(JSON.stringify({ text: 'x'.repeat(600_000) }));
   w.upstream.reply = ({ response }) => {
     response.useChunkedEncodingByDefault = false;
     response.shouldKeepAlive = false;

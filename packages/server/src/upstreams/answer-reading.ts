@@ -16,6 +16,7 @@ export type Reading =
   | ({ readonly kind: 'failure'; readonly retryAfterMs: number | null } & Failure);
 
 const NOTHING = new Uint8Array(0);
+const OPENING_BRACE = 0x7b;
 
 /** `now` dates a Retry-After that is a date. */
 export function readResult(result: CallResult, now: number): Reading {
@@ -35,7 +36,9 @@ function readSpilled({ status, fault, ends }: Extract<CallResult, { kind: 'spill
 
 function readSuccess({ status, bytes }: Extract<CallResult, { kind: 'answered' }>): Reading {
   const checked = checkAnswer(bytes);
-  if (checked.kind === 'invalid') return failure('not-json', status, bytes);
+  // A result line holds an object, and so do the answers of all endpoints; `null` or a bare string is some proxy's.
+  if (checked.kind === 'invalid' || checked.body[0] !== OPENING_BRACE)
+    return failure('not-json', status, bytes);
   const value = checked.value ?? parsed(Buffer.from(checked.body).toString());
   if (isAborted(value)) return failure('aborted', status, NOTHING);
   return answer(status, checked.body, usageOf(value));

@@ -33,7 +33,7 @@ export type Symptom =
   | NetworkFailure
   /** Any status with a body that says the account's quota or credit is used up. */
   | 'quota'
-  /** 2xx, but not one JSON value in UTF-8. */
+  /** 2xx, but not one JSON object in UTF-8. */
   | 'not-json'
   /** 2xx, but every choice says `finish_reason` `abort` or `error`. */
   | 'aborted'

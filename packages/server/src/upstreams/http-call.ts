@@ -211,7 +211,7 @@ class SpillInProgress {
   /** Why the answer is not one; null if it is and lies in the spill. */
   async finish(): Promise<string | null> {
     await this.#writing;
-    const fault = this.#check.finish();
+    const fault = this.#check.finish() ?? (startsObject(this.#head) ? null : 'It is no JSON object.');
     const spill = await this.#spill;
     await (fault === null ? spill.finish() : spill.abandon());
     return fault;
@@ -234,6 +234,10 @@ class SpillInProgress {
       this.#tail = joined([this.#tail, chunk.subarray(-SPILLED_END_BYTES)]).subarray(-SPILLED_END_BYTES);
     }
   }
+}
+
+function startsObject(head: Uint8Array | null): boolean {
+  return /^\s*\{/.test(Buffer.from(head ?? []).toString('latin1'));
 }
 
 export function isSuccess(status: number): boolean {

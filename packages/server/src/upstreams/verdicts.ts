@@ -50,7 +50,7 @@ const ENDS = {
   'not-json': [
     502,
     'invalid_answer',
-    'The upstream answered with success, but not with one JSON value in UTF-8.',
+    'The upstream answered with success, but not with one JSON object in UTF-8.',
   ],
   aborted: [502, 'generation_aborted', 'The upstream ended every choice with finish_reason abort or error.'],
   'too-large': [502, 'answer_too_large', 'The answer is larger than BORA_MAX_ANSWER_BYTES allows.'],
