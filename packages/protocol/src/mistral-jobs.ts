@@ -101,7 +101,7 @@ export const createBatchJob = z.object({
   requests: z.array(inputLine).min(1).max(MAX_INLINE_REQUESTS).nullish(),
   /** Wins over the lines' own `model` (live). Without it every line needs one. */
   model: z.string().min(1).nullish(),
-  /** Mistral's deprecated agents. */
+  /** Mistral's deprecated agents: Bora refuses a job that names one. */
   agent_id: z.string().nullish(),
   metadata: jobMetadata.nullish(),
   /** Default 24. */
