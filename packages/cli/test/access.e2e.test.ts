@@ -107,7 +107,7 @@ test('workspaces are made with their weight and limits, once, and told what a ke
     [2, 'error: There is a workspace lab already.'],
   );
   const heavier = await run('workspaces', 'weight', 'lab', '4');
-  assert.equal(heavier.stdout, 'lab: enabled, weight 4, own limits max-pending-requests 100\n');
+  assert.equal(heavier.stdout, 'lab: weight 4, own limits max-pending-requests 100, enabled\n');
 });
 
 test('what cannot be is refused with what to do and code 2', async () => {

@@ -365,3 +365,18 @@ test('without keys whoever is on the machine administers', async () => {
   const broken = await as(server, made.body.key)('POST', '/bora/v1/keys', new FormData());
   assert.equal(broken.body.bora?.code, 'invalid_json');
 });
+
+test('without keys no page from elsewhere administers, which a browser on the machine might show', async () => {
+  await using server = await startApiServer();
+  const from = async (origin: string): Promise<unknown[]> => {
+    const headers = { origin, 'content-type': 'text/plain' };
+    const init = { method: 'POST', headers, body: JSON.stringify({ name: 'stolen' }) };
+    const { status, body } = await call(server, '/bora/v1/keys', init);
+    return [status, body.bora?.code];
+  };
+  for (const origin of ['https://example.com', 'null', 'http://127.0.0.1:1']) {
+    assert.deepEqual(await from(origin), [403, 'scope_missing'], origin);
+  }
+  assert.equal((await call(server, '/v1/files', { headers: { origin: 'https://example.com' } })).status, 200);
+  assert.deepEqual(await from(server.url), [200, undefined], 'its own page may');
+});

@@ -142,7 +142,7 @@ async function change(
   const state = changed.disabled === null ? 'enabled' : `disabled: ${changed.disabled.reason}`;
   output.result(
     workspaceView(changed),
-    `${changed.name}: ${state}, weight ${changed.weight}, own limits ${limitsText(changed.limits) || 'none'}`,
+    `${changed.name}: weight ${changed.weight}, own limits ${limitsText(changed.limits) || 'none'}, ${state}`,
   );
   return EXIT.ok;
 }

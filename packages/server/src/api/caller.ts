@@ -77,11 +77,26 @@ function callerOf(identified: Identified): Caller {
   }
 }
 
-function checkScope({ caller, method, routeOptions }: FastifyRequest, needed: KeyScope): void {
+function checkScope(request: FastifyRequest, needed: KeyScope): void {
+  const { caller, method, routeOptions } = request;
+  if (needed === 'admin' && caller.actor.keyId === null) refuseForeignPage(request);
   if (covers(caller.scope, needed)) return;
   throw new ApiError(
     'scope_missing',
     `${method} ${routeOptions.url} needs a key of the scope ${needed}, but this one has ${caller.scope}. ` +
       'Use another key, or ask an admin for one.',
+  );
+}
+
+/**
+ * Without keys Bora answers whatever runs on this machine, and a browser runs what any page on the web tells it to. Such a page must
+ * not be the one that makes the first key and so closes Bora to its owner. Browsers say whose page calls; other programs do not.
+ */
+function refuseForeignPage({ headers, host }: FastifyRequest): void {
+  const { origin } = headers;
+  if (origin === undefined || URL.parse(origin)?.host === host) return;
+  throw new ApiError(
+    'scope_missing',
+    `Without keys a page of ${origin} may not administer Bora. Make a key of the scope admin with "bora keys create", and use it.`,
   );
 }

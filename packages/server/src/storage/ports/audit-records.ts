@@ -59,7 +59,7 @@ export interface AuditEntry {
   readonly actor: Actor;
   /** Id of the file, job, key or workspace. */
   readonly subjectId: string;
-  /** What changed, where the action alone does not tell: names and figures, never contents. */
+  /** What changed, where the action alone does not tell: names and figures, as the API names them, times in seconds; never contents. */
   readonly detail: Readonly<Record<string, unknown>> | null;
 }
 

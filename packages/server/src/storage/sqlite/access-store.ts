@@ -53,7 +53,12 @@ export function accessStore(context: StoreContext): Synchronous<AccessRecords> {
         action: 'api_key.create',
         workspaceId: workspace.id,
         subjectId: key.id,
-        detail: { name: key.name, user, scope, expires_at: expiresAt },
+        detail: {
+          name: key.name,
+          user,
+          scope,
+          expires_at: expiresAt === null ? null : Math.floor(expiresAt / 1000),
+        },
       });
       return keyBy('id', key.id)!;
     },

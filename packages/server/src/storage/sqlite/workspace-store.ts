@@ -66,7 +66,7 @@ export function workspaceStore(context: StoreContext): Synchronous<WorkspaceReco
       if (Object.keys(changed).length > 0) {
         const after = JSON.stringify({ ...before.limits, ...changed });
         run(context, 'UPDATE workspace SET limits = ? WHERE id = ?', after, workspaceId);
-        log('workspace.limits', changed);
+        log('workspace.limits', limitsDetail(changed));
       }
       if (typeof disabled === 'string' && disabled !== before.disabled?.reason) {
         run(
@@ -131,9 +131,15 @@ function insertWorkspace(
     action: 'workspace.create',
     workspaceId: id,
     subjectId: id,
-    detail: { name, weight, ...limits },
+    detail: { name, weight, ...limitsDetail(limits) },
   });
   return workspaceOf(context, id)!;
+}
+
+/** Limits under the names by which people set them: details are shown as they are stored. */
+function limitsDetail(limits: Partial<WorkspaceLimits>): Record<string, number | null> {
+  const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return Object.fromEntries(Object.entries(limits).map(([name, value]) => [snake(name), value]));
 }
 
 /** Those of the limits that differ from what holds. */

@@ -55,6 +55,8 @@ export function registerAuditContract(open: OpenDatabase): void {
         ],
       );
       const [created] = entries.filter(({ action }) => action === 'api_key.create');
+      const [limits] = entries.filter(({ action }) => action === 'workspace.limits');
+      assert.deepEqual(limits.detail, { max_active_jobs: 1 });
       assert.deepEqual([created.workspace, created.at], ['team', world.clock.now()]);
       assert.deepEqual(created.detail, { name: 'ci', user: null, scope: 'write', expires_at: null });
     });
