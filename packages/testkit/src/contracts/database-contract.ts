@@ -1,6 +1,7 @@
 import { describe } from 'node:test';
 import { registerAccessContract } from './database/access-contract.ts';
 import { registerAuditContract } from './database/audit-contract.ts';
+import { registerAttemptContract } from './database/attempt-contract.ts';
 import { registerBatchContract } from './database/batch-contract.ts';
 import { registerBlobNameContract } from './database/blob-name-contract.ts';
 import type { OpenDatabase } from './database/database-world.ts';
@@ -31,6 +32,7 @@ export function registerDatabaseContract(name: string, open: OpenDatabase): void
     registerTaskContract(open);
     registerShardContract(open);
     registerJournalContract(open);
+    registerAttemptContract(open);
     registerFoldContract(open);
     registerStopContract(open);
     registerFinaliseContract(open);

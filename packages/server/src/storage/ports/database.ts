@@ -1,5 +1,6 @@
 import type { AccessRecords } from './access-records.ts';
 import type { AuditRecords } from './audit-records.ts';
+import type { Attempts } from './attempts.ts';
 import type { BatchRecords } from './batch-records.ts';
 import type { BlobNames } from './blob-names.ts';
 import type { FileRecords } from './file-records.ts';
@@ -29,6 +30,7 @@ export interface Database
     PlanAndFinalise,
     ShardQueue,
     Journal,
+    Attempts,
     BlobNames,
     Sessions,
     AccessRecords,

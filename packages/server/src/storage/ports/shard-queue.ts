@@ -67,6 +67,8 @@ export interface ClaimedShard {
   readonly deaths: number;
   /** Whether there are journal rows to read before anything is sent. */
   readonly journaled: boolean;
+  /** Whether anything is held against its requests; see `Attempts`. */
+  readonly attempted: boolean;
   readonly batch: BatchWork;
 }
 

@@ -157,7 +157,8 @@ function isJournaled(context: StoreContext, row: EncodedJournalRow): boolean {
   return found !== undefined;
 }
 
-function isLeased(context: StoreContext, { shardId, epoch, session }: ShardLease): boolean {
+/** The check before a read; writes carry it in their WHERE. */
+export function isLeased(context: StoreContext, { shardId, epoch, session }: ShardLease): boolean {
   const found = first(
     context,
     'SELECT 1 FROM shard WHERE id = ? AND epoch = ? AND session = ?',

@@ -2,6 +2,7 @@ import SqliteDatabase from 'better-sqlite3';
 import type { Hint } from '../ports/database.ts';
 import { accessStore } from './access-store.ts';
 import { auditStore } from './audit-store.ts';
+import { attemptStore } from './attempt-store.ts';
 import { batchStore } from './batch-store.ts';
 import { blobNameStore } from './blob-name-store.ts';
 import { fileStore } from './file-store.ts';
@@ -59,6 +60,7 @@ export function openStores({ file, variant, ...options }: StoresOptions): OpenSt
     ...taskStore(context),
     ...shardStore(context),
     ...journalStore(context),
+    ...attemptStore(context),
     ...blobNameStore(context),
     ...sessionStore(context),
     ...accessStore(context),

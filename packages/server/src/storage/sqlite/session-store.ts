@@ -62,6 +62,13 @@ function bury(context: StoreContext, session: string): void {
  * of leases and names. Epochs stay; the next claim raises them.
  */
 function endLeases(context: StoreContext, session: string, deaths: number): void {
+  run(
+    context,
+    `UPDATE attempt SET sending = 0, deaths = deaths + ?
+     WHERE sending = 1 AND shard_id IN (SELECT id FROM shard WHERE session = ?)`,
+    deaths,
+    session,
+  );
   const shards = run(
     context,
     `UPDATE shard SET state = 'queued', session = NULL, deaths = deaths + ? WHERE session = ?`,

@@ -162,6 +162,7 @@ interface LeasedRow {
   readonly first_line: number;
   readonly deaths: number;
   readonly has_journal: number;
+  readonly attempted: number;
   readonly batch_id: string;
   readonly workspace_id: string;
   readonly dialect: Dialect;
@@ -182,7 +183,7 @@ function lease(context: StoreContext, shardId: number, session: string): Claimed
   );
   const row = first<LeasedRow>(
     context,
-    `SELECT s.*, i.file_id, b.workspace_id, b.dialect, b.endpoint, b.model, b.deadline_at
+    `SELECT s.*, EXISTS (SELECT 1 FROM attempt a WHERE a.shard_id = s.id) AS attempted, i.file_id, b.workspace_id, b.dialect, b.endpoint, b.model, b.deadline_at
      FROM shard s JOIN batch b ON b.id = s.batch_id
        JOIN batch_input i ON i.batch_id = s.batch_id AND i.position = s.input
      WHERE s.id = ?`,
@@ -200,6 +201,7 @@ function lease(context: StoreContext, shardId: number, session: string): Claimed
     firstLine: row.first_line,
     deaths: row.deaths,
     journaled: row.has_journal === 1,
+    attempted: row.attempted === 1,
     batch: {
       id: row.batch_id,
       workspaceId: row.workspace_id,

@@ -1,4 +1,5 @@
 import type { ResultPart, ShardCommit, ShardQueue } from '../ports/shard-queue.ts';
+import { clearSending } from './attempt-store.ts';
 import { blobLength, blobValues, ownBlob } from './blob-columns.ts';
 import { claimDrain, claimShards } from './shard-claims.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
@@ -28,7 +29,7 @@ export function shardStore(context: StoreContext): Synchronous<ShardQueue> {
 
     releaseShards(session, releases) {
       for (const { shardId, epoch, parked } of releases) {
-        run(
+        const released = run(
           context,
           `UPDATE shard SET state = ?, session = NULL, parked_routes = ?, parked_until = ?, parked_reason = ?
            WHERE id = ? AND epoch = ? AND session = ?`,
@@ -40,6 +41,7 @@ export function shardStore(context: StoreContext): Synchronous<ShardQueue> {
           epoch,
           session,
         );
+        if (released === 1) clearSending(context, shardId);
       }
       context.hint({ kind: 'work' });
     },
@@ -72,6 +74,7 @@ function commitShard(context: StoreContext, session: string, commit: ShardCommit
   checkLines(shardId, parts, 'error', shard.failed);
   takeParts(context, commit, session);
   run(context, 'DELETE FROM journal WHERE shard_id = ?', shardId);
+  run(context, 'DELETE FROM attempt WHERE shard_id = ?', shardId);
   for (const [message, count] of Object.entries(commit.errors)) {
     run(
       context,

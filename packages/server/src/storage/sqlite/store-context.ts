@@ -1,5 +1,6 @@
 import type { Database as Sqlite, Statement } from 'better-sqlite3';
 import type { AccessRecords } from '../ports/access-records.ts';
+import type { Attempts } from '../ports/attempts.ts';
 import type { AuditRecords } from '../ports/audit-records.ts';
 import type { BatchRecords } from '../ports/batch-records.ts';
 import type { BlobNames } from '../ports/blob-names.ts';
@@ -39,6 +40,7 @@ export interface StoreMethods
     Synchronous<PlanAndFinalise>,
     Synchronous<ShardQueue>,
     JournalStore,
+    Synchronous<Attempts>,
     Synchronous<BlobNames>,
     Synchronous<Sessions>,
     Synchronous<AccessRecords>,

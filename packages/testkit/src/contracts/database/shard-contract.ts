@@ -20,6 +20,7 @@ export function registerShardContract(open: OpenDatabase): void {
         firstLine: 4,
         deaths: 0,
         journaled: false,
+        attempted: false,
         batch: {
           id: batch.id,
           workspaceId: batch.workspaceId,
