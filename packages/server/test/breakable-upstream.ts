@@ -118,6 +118,7 @@ export function requestOf(
     route: ROUTE,
     body: Buffer.from(body),
     faults: 0,
+    crashes: 0,
     openSpill: () => Promise.reject(new Error('No spill was expected.')),
     ...more,
   };

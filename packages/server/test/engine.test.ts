@@ -88,7 +88,8 @@ test('a request that is tried again ends once, and load never fails a line', TIM
     const key = JSON.stringify(body.messages);
     const tried = (tries.get(key) ?? 0) + 1;
     tries.set(key, tried);
-    if (tried < 3) return { kind: 'retry', afterMs: 1, countsAgainstLine: false, reason: 'busy' };
+    if (tried < 3)
+      return { kind: 'retry', afterMs: 1, countsAgainstLine: false, crashed: false, reason: 'busy' };
     return succeeded({ tried });
   };
   const batchId = await world.create([file]);

@@ -53,6 +53,10 @@ export class ScriptedUpstreams implements Upstreams {
     this.#changed();
   }
 
+  tryAcquireAlone(route: string): Slot | null {
+    return this.inFlight === 0 ? this.tryAcquire(route) : null;
+  }
+
   tryAcquire(route: string): Slot | null {
     if (!this.#serves(route) || this.inFlight >= this.window) return null;
     this.inFlight += 1;

@@ -321,7 +321,12 @@ test('refused connections never count against a line', async () => {
   await using w = await world();
   await w.upstream.close();
   const verdict = await send(w.upstreams, requestOf(undefined, { faults: 2 }));
-  assert.deepEqual(verdict, { ...RETRY, afterMs: 0, reason: 'refuses connections (ECONNREFUSED)' });
+  assert.deepEqual(verdict, {
+    ...RETRY,
+    crashed: false,
+    afterMs: 0,
+    reason: 'refuses connections (ECONNREFUSED)',
+  });
 });
 
 test('an attempt ends at its deadline, and its connection is closed', async () => {

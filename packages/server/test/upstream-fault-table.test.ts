@@ -10,25 +10,15 @@ const QUIET: Omit<Observation, 'symptom'> = {
   failedAlike: false,
   again: false,
   alone: false,
+  allBroke: false,
   listing: 'answers',
   modelListed: true,
   endpointThere: null,
 };
 
-const BREAKDOWNS: readonly Symptom[] = [
-  408,
-  409,
-  425,
-  500,
-  502,
-  504,
-  520,
-  'timeout',
-  'reset',
-  'cut',
-  'not-json',
-  'aborted',
-];
+const CRASHES: readonly Symptom[] = ['reset', 'cut'];
+const SURVIVED: readonly Symptom[] = [408, 409, 425, 500, 502, 504, 520, 'timeout', 'not-json', 'aborted'];
+const BREAKDOWNS: readonly Symptom[] = [...SURVIVED, ...CRASHES];
 const REFUSALS: readonly Symptom[] = [301, 401, 402, 403, 407, 'quota'];
 
 /** Symptoms, what else was seen, and what follows for the line and for the upstream. */
@@ -57,13 +47,25 @@ const CASES: readonly [readonly Symptom[], Partial<Observation>, Row['line'], Ro
   [BREAKDOWNS, {}, 'wait', 'suspect'],
   [BREAKDOWNS, { answeredMeanwhile: true }, 'count', 'none'],
   [BREAKDOWNS, { answeredMeanwhile: true, failedAlike: true }, 'count', 'none'],
-  [BREAKDOWNS, { failedAlike: true }, 'wait', 'down-model'],
   [BREAKDOWNS, { again: true }, 'count-slowly', 'none'],
-  [BREAKDOWNS, { listing: 'silent' }, 'wait', 'down-upstream'],
-  [BREAKDOWNS, { listing: 'silent', answeredMeanwhile: true }, 'wait', 'down-upstream'],
-  [BREAKDOWNS, { listing: 'silent', alone: true }, 'count', 'down-upstream'],
-  [[500, 'timeout'], { failedAlike: true, alone: true }, 'wait', 'down-model'],
-  [['reset', 'cut'], { failedAlike: true, alone: true }, 'count', 'down-model'],
+  [SURVIVED, { failedAlike: true }, 'wait', 'down-model'],
+  [SURVIVED, { listing: 'silent' }, 'wait', 'down-upstream'],
+  [SURVIVED, { listing: 'silent', answeredMeanwhile: true }, 'wait', 'down-upstream'],
+  [SURVIVED, { listing: 'silent', alone: true }, 'count', 'down-upstream'],
+  [CRASHES, { failedAlike: true }, 'crash', 'down-model'],
+  [CRASHES, { failedAlike: true, alone: true }, 'crash', 'down-model'],
+  [CRASHES, { allBroke: true }, 'crash', 'down-model'],
+  [CRASHES, { allBroke: true, answeredMeanwhile: true }, 'crash', 'down-model'],
+  [CRASHES, { listing: 'silent' }, 'crash', 'down-upstream'],
+  [CRASHES, { listing: 'silent', answeredMeanwhile: true }, 'crash', 'down-upstream'],
+  [CRASHES, { listing: 'silent', alone: true }, 'crash-alone', 'down-upstream'],
+  [CRASHES, { listing: 'silent', alone: true, failedAlike: true }, 'crash', 'down-upstream'],
+  [
+    CRASHES,
+    { listing: 'silent', alone: true, failedAlike: true, answeredMeanwhile: true },
+    'crash-alone',
+    'down-upstream',
+  ],
 ];
 
 for (const [symptoms, seen, line, upstream] of CASES) {
@@ -101,10 +103,17 @@ test('refusals and breakdowns are evidence, load and the fault of a line are non
 const HALF = (): number => 0;
 const FULL = (): number => 1;
 
-function verdict(symptom: Symptom, seen: Partial<Observation>, faults: number, body = '', random = FULL) {
+function verdict(
+  symptom: Symptom,
+  seen: Partial<Observation>,
+  faults: number,
+  body = '',
+  random = FULL,
+  crashes = 0,
+) {
   const status = typeof symptom === 'number' ? symptom : symptom === 'not-json' ? 200 : 0;
   const failure = { symptom, status, body: Buffer.from(body), reason: 'why' };
-  return verdictOf(decide({ symptom, ...QUIET, ...seen }), failure, faults, random);
+  return verdictOf(decide({ symptom, ...QUIET, ...seen }), failure, { faults, crashes }, random);
 }
 
 function failedBody(result: ReturnType<typeof verdict>): Record<string, unknown> {
@@ -114,7 +123,7 @@ function failedBody(result: ReturnType<typeof verdict>): Record<string, unknown>
 
 test('counted attempts back off twice as long each time, with jitter, and the third ends the line', () => {
   const seen = { answeredMeanwhile: true };
-  const retry = { kind: 'retry', countsAgainstLine: true, reason: 'why' };
+  const retry = { kind: 'retry', countsAgainstLine: true, crashed: false, reason: 'why' };
   assert.deepEqual(verdict(500, seen, 0), { ...retry, afterMs: 1000 });
   assert.deepEqual(verdict(500, seen, 1), { ...retry, afterMs: 2000 });
   assert.deepEqual(verdict(500, seen, 0, '', HALF), { ...retry, afterMs: 500 });
@@ -128,8 +137,9 @@ test('counted attempts back off twice as long each time, with jitter, and the th
 
 test('what does not count never ends a line, however often it happens', () => {
   for (const symptom of [429, 503, 'refused', 'reset'] as const) {
-    const result = verdict(symptom, { failedAlike: true }, 2);
-    assert.deepEqual(result, { kind: 'retry', afterMs: 0, countsAgainstLine: false, reason: 'why' });
+    const result = verdict(symptom, { failedAlike: true }, 2, '', FULL, 9);
+    const crashed = symptom === 'reset';
+    assert.deepEqual(result, { kind: 'retry', afterMs: 0, countsAgainstLine: false, crashed, reason: 'why' });
   }
 });
 
@@ -152,8 +162,11 @@ test('a line that ends without an error status of the upstream gets a permanent 
 });
 
 test('a line alone in flight when its upstream crashes for the third time is poison', () => {
-  const body = failedBody(verdict('reset', { listing: 'silent', alone: true }, 2));
-  assert.equal(body.code, 'poison');
+  const crash = (seen: Partial<Observation>, crashes: number) =>
+    verdict('reset', { listing: 'silent', ...seen }, 0, '', FULL, crashes);
+  assert.equal(failedBody(crash({ alone: true }, 2)).code, 'poison');
+  assert.equal(crash({ alone: true }, 1).kind, 'retry');
+  assert.equal(crash({ alone: false }, 9).kind, 'retry');
 });
 
 test('an error body that is not JSON is quoted in one that is', () => {

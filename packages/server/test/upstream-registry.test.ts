@@ -62,8 +62,16 @@ function fill(upstreams: UpstreamRegistry, route = ROUTE): Slot[] {
   return slots;
 }
 
-function line(name: string, faults = 0): ReturnType<typeof requestOf> {
-  return requestOf(JSON.stringify({ line: name }), { faults });
+function line(
+  name: string,
+  counts: { faults?: number; crashes?: number } = {},
+): ReturnType<typeof requestOf> {
+  return requestOf(JSON.stringify({ line: name }), counts);
+}
+
+function crashed(verdict: Verdict): boolean {
+  assert.ok(verdict.kind === 'retry' && !verdict.countsAgainstLine);
+  return verdict.crashed;
 }
 
 function counted(verdict: Verdict): boolean {
@@ -185,7 +193,7 @@ test('an upstream that is down at the start becomes known by a probe', async () 
 test('429 halves the window once per round trip and never counts', async () => {
   await using w = await world({ maxInFlight: 8 });
   w.upstream.reply = json(429, {});
-  const verdicts = await Promise.all(fill(w.upstreams).map((slot) => slot.send(line('a', 2))));
+  const verdicts = await Promise.all(fill(w.upstreams).map((slot) => slot.send(line('a', { faults: 2 }))));
   assert.deepEqual(new Set(verdicts.map(counted)), new Set([false]));
   assert.equal(w.upstreams.status()[0].models[0].window, 4);
   assert.equal(w.upstreams.status()[0].attempts.refused, 8);
@@ -255,7 +263,7 @@ test('a request that alone is refused while others pass fails alone', async () =
   const verdicts: Verdict[] = [];
   for (const faults of [0, 1, 2]) {
     w.upstream.reply = json(403, { error: { message: 'Moderated.' } });
-    verdicts.push(await send(w.upstreams, line('bad', faults)));
+    verdicts.push(await send(w.upstreams, line('bad', { faults })));
     w.upstream.reply = json(200, {});
     await send(w.upstreams, line(`good ${faults}`));
   }
@@ -313,7 +321,7 @@ test('a paused model is tried again with one request when a minute has passed, a
   await until(w.upstreams, () => w.modelState() === 'trial');
   const [only, ...more] = fill(w.upstreams);
   assert.equal(more.length, 0);
-  assert.equal(counted(await only.send(line('c', 2))), false);
+  assert.equal(counted(await only.send(line('c', { faults: 2 }))), false);
   assert.equal(w.modelState(), 'paused');
 });
 
@@ -327,7 +335,7 @@ test('a model that is gone from /v1/models is paused by its 404 until it is list
 
   w.upstream.listing = models('n');
   const slot = acquire(w.upstreams);
-  assert.equal(counted(await slot.send(line('a', 2))), false);
+  assert.equal(counted(await slot.send(line('a', { faults: 2 }))), false);
   assert.equal(w.modelState(), 'paused');
   assert.deepEqual(w.upstreams.routes(), [OTHER_ROUTE]);
 
@@ -388,7 +396,7 @@ test('different lines failing with no answer between take the model down, uncoun
   await using w = await world();
   w.upstream.reply = json(500, {});
   const verdicts = await Promise.all(
-    fill(w.upstreams).map((slot, index) => slot.send(line(`line ${index}`, 2))),
+    fill(w.upstreams).map((slot, index) => slot.send(line(`line ${index}`, { faults: 2 }))),
   );
   assert.deepEqual(new Set(verdicts.map(counted)), new Set([false]));
   assert.equal(w.modelState(), 'down');
@@ -401,7 +409,7 @@ test('different lines failing with no answer between take the model down, uncoun
   await until(w.upstreams, () => w.modelState() === 'trial');
   const trial = fill(w.upstreams);
   assert.equal(trial.length, 1);
-  assert.equal(counted(await trial[0].send(line('trial', 2))), false);
+  assert.equal(counted(await trial[0].send(line('trial', { faults: 2 }))), false);
   assert.match(w.upstreams.whyWaiting(ROUTE) ?? '', /next try in 5 s/);
 
   w.upstream.reply = json(200, {});
@@ -422,29 +430,113 @@ test('a line that is the only one left and always fails ends, slowly', async () 
     kind: 'retry',
     afterMs: 15_000,
     countsAgainstLine: true,
+    crashed: false,
     reason: 'answers HTTP 500: boom',
   });
-  const last = await send(w.upstreams, line('a', 2));
+  const last = await send(w.upstreams, line('a', { faults: 2 }));
   assert.deepEqual([last.kind, w.modelState()], ['failed', 'up']);
 });
 
-test('a crash counts against no line in flight but one that was alone', async () => {
+/** Sends a request alone, and lets the upstream die over it; then it comes back, on trial. */
+async function die(w: World, request: ReturnType<typeof requestOf>): Promise<Verdict> {
+  const verdict = send(w.upstreams, request);
+  await w.upstream.received(w.upstream.requests.length + 1);
+  await w.upstream.close();
+  const died = await verdict;
+  await w.upstream.listen();
+  const [, seconds] = /next try in (\d+) s/.exec(w.upstreams.whyWaiting(ROUTE) ?? '') ?? [];
+  await w.clock.advance(Number(seconds) * 1_000);
+  await until(w.upstreams, () => w.state() === 'trial');
+  return died;
+}
+
+test('a crash is remembered of all in flight, and ends only one that was alone for the third time', async () => {
   await using w = await world();
   w.upstream.reply = hold;
-  const two = [send(w.upstreams, line('a')), send(w.upstreams, line('b'))];
+  const two = [send(w.upstreams, line('a', { crashes: 9 })), send(w.upstreams, line('b'))];
   await w.upstream.received(2);
   await w.upstream.close();
-  for (const verdict of await Promise.all(two)) assert.equal(counted(verdict), false);
+  for (const verdict of await Promise.all(two)) assert.equal(crashed(verdict), true);
   assert.equal(w.state(), 'down');
 
   await w.upstream.listen();
   await w.clock.advance(1_000);
   await until(w.upstreams, () => w.state() === 'trial');
   assert.equal(fill(w.upstreams).map((slot) => slot.release()).length, 1);
-  const alone = send(w.upstreams, line('a'));
+  w.upstream.reply = json(200, {});
+  await send(w.upstreams, line('b'));
+
+  w.upstream.reply = hold;
+  assert.equal(crashed(await die(w, line('a', { crashes: 1 }))), true);
+  const last = await die(w, line('a', { crashes: 2 }));
+  assert.deepEqual([last.kind, last.kind === 'failed' && last.isPoison], ['failed', true]);
+});
+
+test('an upstream that crashes over whatever it is asked ends no line', async () => {
+  await using w = await world();
+  w.upstream.reply = hold;
+  await die(w, line('a', { crashes: 2 }));
+  for (const name of ['b', 'c', 'b', 'c', 'a']) {
+    assert.equal(crashed(await die(w, line(name, { crashes: 2 }))), true);
+  }
+});
+
+test('a crash that is over at once is seen by all in flight breaking off, though others were answered', async () => {
+  await using w = await world();
+  w.upstream.reply = hold;
+  const four = ['a', 'b', 'c', 'd'].map((name) => send(w.upstreams, line(name)));
+  await w.upstream.received(4);
+  json(200, {})(w.upstream.requests[0]);
+  await four.shift();
+  for (const { reset } of w.upstream.requests.slice(1)) reset();
+  for (const verdict of await Promise.all(four)) assert.equal(crashed(verdict), true);
+  assert.equal(w.modelState(), 'down');
+});
+
+test('one of many in flight that is reset is counted, and stops nobody', async () => {
+  await using w = await world();
+  w.upstream.reply = hold;
+  const three = ['a', 'b', 'c'].map((name) => send(w.upstreams, line(name)));
   await w.upstream.received(3);
-  await w.upstream.close();
-  assert.equal(counted(await alone), true);
+  json(200, {})(w.upstream.requests[0]);
+  await three[0];
+  w.upstream.requests[1].reset();
+  assert.equal(counted(await three[1]), true);
+  assert.deepEqual([w.state(), w.modelState()], ['up', 'up']);
+});
+
+test('a request that must be alone gets an upstream that takes nothing else until it has ended', async () => {
+  await using w = await world();
+  const slot = acquire(w.upstreams);
+  assert.equal(w.upstreams.tryAcquireAlone(ROUTE, 0, false), null);
+  assert.equal(w.upstreams.tryAcquire(ROUTE), null, 'it is kept free');
+  slot.release();
+  const alone = w.upstreams.tryAcquireAlone(ROUTE, 0, false);
+  assert.ok(alone !== null);
+  assert.equal(w.upstreams.tryAcquire(ROUTE), null);
+  assert.equal(w.upstreams.tryAcquireAlone(ROUTE, 0, true), null);
+  await w.clock.advance(MINUTE);
+  assert.equal(w.upstreams.tryAcquire(ROUTE), null);
+  alone.release();
+  acquire(w.upstreams).release();
+});
+
+test('an upstream kept free for a request that never comes takes others again', async () => {
+  await using w = await world();
+  const slot = acquire(w.upstreams);
+  assert.equal(w.upstreams.tryAcquireAlone(ROUTE, 0, false), null);
+  slot.release();
+  const free = until(w.upstreams, () => w.upstreams.tryAcquire(ROUTE) !== null);
+  await w.clock.advance(5_000);
+  await free;
+});
+
+test('on trial a request that must be alone goes only if it is let', async () => {
+  await using w = await world();
+  w.upstream.reply = hold;
+  await die(w, line('a'));
+  assert.equal(w.upstreams.tryAcquireAlone(ROUTE, 0, false), null);
+  w.upstreams.tryAcquireAlone(ROUTE, 0, true)!.release();
 });
 
 test('a listing that takes too long says nothing about an upstream that is at work', async () => {

@@ -1,5 +1,6 @@
 import { readFileRange } from '../files/content.ts';
 import { Bell } from '../observe/bell.ts';
+import type { HeldAgainst } from '../storage/ports/attempts.ts';
 import type { JournalIndexRow } from '../storage/ports/journal.ts';
 import type { ClaimedShard } from '../storage/ports/shard-queue.ts';
 import type { JournalWriter } from './journal-writer.ts';
@@ -177,8 +178,10 @@ export class Feeder {
   async #open(work: ClaimedShard): Promise<void> {
     const { database, blobs, session, leases, shards, trouble, log, settings, ended } = this.#options;
     let journal: JournalIndexRow[] | null;
+    let attempts: HeldAgainst[] | null;
     try {
       journal = await this.#journalOf(work);
+      attempts = await this.#attemptsOf(work);
     } catch (error) {
       if (ended.aborted) return;
       log.error({ ...aboutShard(work), err: error }, 'the journal of a shard cannot be read');
@@ -186,7 +189,7 @@ export class Feeder {
       return;
     }
     if (ended.aborted) return;
-    if (journal === null) {
+    if (journal === null || attempts === null) {
       leases.forget({ shardId: work.id, epoch: work.epoch });
       return;
     }
@@ -197,8 +200,8 @@ export class Feeder {
     }
     const end = work.start + work.length;
     const pages = readFileRange({ database, blobs }, work.fileId, work.start, end, ended);
-    const shard = new OpenShard(work, session, journal, pages, settings.maxLineBytes);
-    shard.isLone = admitted === 'trial';
+    const shard = new OpenShard(work, session, journal, attempts, pages, settings.maxLineBytes);
+    shard.isLone ||= admitted === 'trial';
     shards.add(shard);
     if (this.#stoppedBatches.has(work.batch.id)) shards.stop(shard);
     else shards.advance(shard);
@@ -209,5 +212,12 @@ export class Feeder {
     if (!journaled) return [];
     const { database, session } = this.#options;
     return database.readJournalIndex({ shardId, epoch, session });
+  }
+
+  /** What is held against its requests since earlier leases. Null if this lease is gone. */
+  async #attemptsOf({ id: shardId, epoch, attempted }: ClaimedShard): Promise<HeldAgainst[] | null> {
+    if (!attempted) return [];
+    const { database, session } = this.#options;
+    return database.readAttempts({ shardId, epoch, session });
   }
 }

@@ -1,15 +1,18 @@
 import type { OpenShard } from './open-shard.ts';
-import type { Request } from './request.ts';
+import { isSuspect, type Request } from './request.ts';
 
 /** Its multiples, but for their whole part, fall evenly over 0 to 1 however many there are. */
 const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
 
 /**
  * Requests that wait to be sent, by route. A lane is first in, first out, so shards go in the order they were claimed;
- * a request that is tried again goes to the front when its time has come, so that a shard is not held open by it.
+ * a request that is tried again goes to the front when its time has come, so that a shard is not held open by it. Suspects
+ * (`isSuspect`) wait apart, each behind the others, so that none is tried again and again before the rest.
  */
 export class Lanes {
   readonly #lanes = new Map<string, Lane>();
+  /** Suspects of all lanes that could go now. */
+  suspects = 0;
   /** Bytes of request bodies in all lanes, delayed ones included. */
   bytes = 0;
   #takenAnywhere = 0;
@@ -18,19 +21,19 @@ export class Lanes {
   add(request: Request): void {
     const { shard } = request;
     if (shard.isLone && shard.waiting + shard.inFlight > 0) shard.later.push(request);
-    else this.#lane(request.route).ready.push(request);
+    else this.#push(request);
     this.#count(request, 1);
   }
 
   /** The request of a lone shard that was under way has ended. */
   next(shard: OpenShard): void {
     const request = shard.later.shift();
-    if (request !== undefined) this.#lane(request.route).ready.push(request);
+    if (request !== undefined) this.#push(request);
   }
 
   endLone(shard: OpenShard): void {
     shard.isLone = false;
-    for (const request of shard.later.splice(0)) this.#lane(request.route).ready.push(request);
+    for (const request of shard.later.splice(0)) this.#push(request);
   }
 
   /** Puts a request aside until `resume` is called with it. It still counts as waiting in its lane. */
@@ -43,8 +46,30 @@ export class Lanes {
   resume(request: Request): boolean {
     const lane = this.#lanes.get(request.route);
     if (!lane?.delayed.delete(request)) return false;
-    lane.ready.unshift(request);
+    if (isSuspect(request)) this.#push(request);
+    else lane.ready.unshift(request);
     return true;
+  }
+
+  /** The suspect whose turn it is, or null. It stays until `takeSuspect`. */
+  suspect(route: string): Request | null {
+    return this.#lanes.get(route)?.suspects[0] ?? null;
+  }
+
+  takeSuspect(request: Request): void {
+    this.#lanes.get(request.route)?.suspects.shift();
+    this.suspects -= 1;
+    this.#count(request, -1);
+  }
+
+  /** The request that crashed the upstream is found; of the others, those that only crashes made suspect go on with the rest. */
+  clearOfCrashes(route: string): void {
+    const lane = this.#lane(route);
+    this.suspects -= lane.suspects.length;
+    for (const request of lane.suspects.splice(0)) {
+      request.crashes = 0;
+      this.#push(request);
+    }
   }
 
   /** The next request of a route, or null. */
@@ -74,6 +99,10 @@ export class Lanes {
     for (const request of shard.later.splice(0)) this.#count(request, -1);
     for (const [route, lane] of this.#lanes) {
       const dropped = [...lane.ready.keep((request) => request.shard !== shard)];
+      this.suspects -= lane.suspects.length;
+      dropped.push(...lane.suspects.filter((request) => request.shard === shard));
+      lane.suspects = lane.suspects.filter((request) => request.shard !== shard);
+      this.suspects += lane.suspects.length;
       for (const request of lane.delayed) {
         if (request.shard !== shard) continue;
         lane.delayed.delete(request);
@@ -102,25 +131,37 @@ export class Lanes {
   routesOf(shard: OpenShard): string[] {
     return [...this.#lanes].flatMap(([route, lane]) => {
       const waits = lane.ready.some((request) => request.shard === shard);
-      return waits || [...lane.delayed].some((request) => request.shard === shard) ? [route] : [];
+      return waits || [...lane.delayed, ...lane.suspects].some((request) => request.shard === shard)
+        ? [route]
+        : [];
     });
   }
 
-  /** Ready and delayed requests of a route. */
+  /** Ready, delayed and suspect requests of a route. */
   waiting(route: string): number {
     const lane = this.#lanes.get(route);
-    return lane === undefined ? 0 : lane.ready.length + lane.delayed.size;
+    return lane === undefined ? 0 : lane.ready.length + lane.delayed.size + lane.suspects.length;
   }
 
-  /** Ready and delayed requests of all routes. */
+  /** The same of all routes. */
   waitingInAll(): number {
     return [...this.#lanes.keys()].reduce((sum, route) => sum + this.waiting(route), 0);
+  }
+
+  #push(request: Request): void {
+    const lane = this.#lane(request.route);
+    if (!isSuspect(request)) {
+      lane.ready.push(request);
+      return;
+    }
+    lane.suspects.push(request);
+    this.suspects += 1;
   }
 
   #lane(route: string): Lane {
     let lane = this.#lanes.get(route);
     if (lane === undefined) {
-      lane = { ready: new RequestQueue(), delayed: new Set() };
+      lane = { ready: new RequestQueue(), delayed: new Set(), suspects: [] };
       this.#lanes.set(route, lane);
     }
     return lane;
@@ -135,6 +176,7 @@ export class Lanes {
 interface Lane {
   readonly ready: RequestQueue;
   readonly delayed: Set<Request>;
+  suspects: Request[];
 }
 
 /** A queue whose `shift` does not move the rest: with thousands waiting, Array's would cost more than an attempt. */

@@ -1,15 +1,18 @@
+import type { HeldAgainst } from '../storage/ports/attempts.ts';
 import type { JournalIndexRow, ShardLease } from '../storage/ports/journal.ts';
 import type { ClaimedShard, ParkedForTime } from '../storage/ports/shard-queue.ts';
 import { routeOf } from '../storage/ports/batch-records.ts';
 import { LineSplitter, type Line } from '../bytes/line-splitter.ts';
 import { readRequestLine } from '../bytes/request-line.ts';
-import type { Request } from './request.ts';
+import { POISON_DEATHS, WATCHED_DEATHS, type Request } from './request.ts';
 
 /** A line that is never sent, and why. */
 export interface BadRequest {
   readonly ordinal: number;
   readonly customId: Uint8Array | null;
   readonly message: string;
+  /** Null: it is no request. */
+  readonly poison: true | null;
 }
 
 export interface ReadRequests {
@@ -31,16 +34,16 @@ export class OpenShard {
   waiting = 0;
   inFlight = 0;
   unjournaled = 0;
+  /** Requests whose attempts are not written down yet. */
+  unrecorded = 0;
   /** The next journal row's number under this epoch. */
   sequence = 0;
   hasUnread = true;
   isStopped = false;
-  /** Attempts of a request of it were counted. */
-  hasCounts = false;
   /** Set with `stop` where it is to be given up for a while instead of being committed. */
   parkedFor: ParkedForTime | null = null;
   /** Sends one request at a time; see `Lanes.add`. */
-  isLone = false;
+  isLone: boolean;
   /** Of a lone shard: requests that wait for the one before them, in order. */
   readonly later: Request[] = [];
   /** Bytes of its journal rows that no fold has taken up yet. */
@@ -54,6 +57,7 @@ export class OpenShard {
   readonly #alreadyJournaled: ReadonlySet<number>;
   readonly #splitter: LineSplitter;
   readonly #pages: AsyncIterator<Uint8Array>;
+  readonly #heldAgainst: ReadonlyMap<number, HeldAgainst>;
   #nextOrdinal: number;
   #missing: number;
 
@@ -62,6 +66,7 @@ export class OpenShard {
     work: ClaimedShard,
     session: string,
     journal: readonly JournalIndexRow[],
+    attempts: readonly HeldAgainst[],
     pages: AsyncIterable<Uint8Array>,
     maxLineBytes: number,
   ) {
@@ -71,6 +76,8 @@ export class OpenShard {
       journal.flatMap(({ outcomes }) => outcomes.map(({ ordinal }) => ordinal)),
     );
     this.unfoldedBytes = journal.reduce((sum, { blob, length }) => sum + (blob === null ? length : 0), 0);
+    this.#heldAgainst = new Map(attempts.map((held) => [held.ordinal, held]));
+    this.isLone = this.isWatched;
     this.#missing = work.count - this.#alreadyJournaled.size;
     this.#nextOrdinal = work.firstOrdinal;
     this.#splitter = new LineSplitter({ start: work.start, number: work.firstLine, maxLineBytes });
@@ -87,9 +94,19 @@ export class OpenShard {
     return this.#missing === 0;
   }
 
-  /** Nothing of it waits, flies or is about to be journaled. */
+  /** Workers died over it: before a request is sent the database is told which. */
+  get isWatched(): boolean {
+    return this.work.deaths >= WATCHED_DEATHS;
+  }
+
+  /** Nothing of it waits, flies or is about to be written down. */
   get isIdle(): boolean {
-    return this.waiting === 0 && this.inFlight === 0 && this.unjournaled === 0;
+    return this.waiting === 0 && !this.isUnderWay;
+  }
+
+  /** Something of it flies or is about to be written down: it cannot be given up now. */
+  get isUnderWay(): boolean {
+    return this.inFlight > 0 || this.unjournaled > 0 || this.unrecorded > 0;
   }
 
   /** The one route that all its requests wait for, or null if lines bring their own models. */
@@ -124,7 +141,7 @@ export class OpenShard {
     const ordinal = this.#nextOrdinal++;
     if (this.#alreadyJournaled.has(ordinal)) return;
     const bad = (message: string, customId: Uint8Array | null = null): void => {
-      read.bad.push({ ordinal, customId, message: `Line ${line.number}: ${message}` });
+      read.bad.push({ ordinal, customId, message: `Line ${line.number}: ${message}`, poison: null });
     };
     if (line.content === null) return bad('The line is longer than the limit.');
     const parsed = readRequestLine(line.content);
@@ -132,13 +149,21 @@ export class OpenShard {
     const { batch } = this.work;
     const model = batch.model ?? parsed.bodyModel;
     if (model === null) return bad('Neither the job nor the body names a model.', parsed.customId);
+    const held = this.#heldAgainst.get(ordinal);
+    if (held !== undefined && held.deaths >= POISON_DEATHS) {
+      const message = `Bora died ${held.deaths} times while it worked on this request and on nothing else.`;
+      read.bad.push({ ordinal, customId: parsed.customId, message, poison: true });
+      return;
+    }
     read.requests.push({
       shard: this,
       ordinal,
       customId: parsed.customId,
       body: parsed.body,
       route: routeOf(batch.endpoint, model),
-      faults: 0,
+      faults: held?.faults ?? 0,
+      crashes: held?.crashes ?? 0,
+      deaths: held?.deaths ?? 0,
     });
   }
 

@@ -5,14 +5,16 @@ import type { Clock } from '../observe/clock.ts';
 import type { Log } from '../observe/log.ts';
 import type { ReachStopPoint } from '../observe/stop-points.ts';
 import type { BlobStore } from '../storage/ports/blobs.ts';
+import type { Attempts } from '../storage/ports/attempts.ts';
 import type { Outcome } from '../storage/ports/journal.ts';
 import type { Slot, Upstreams, Verdict } from '../upstreams/upstreams.ts';
+import type { AttemptLog } from './attempt-log.ts';
 import { SpilledLine } from './answer-spill.ts';
 import type { JournalWriter } from './journal-writer.ts';
 import type { Lanes } from './lanes.ts';
 import { aboutShard, type BadRequest, type OpenShard } from './open-shard.ts';
 import type { OpenShards } from './open-shards.ts';
-import type { Request } from './request.ts';
+import { isSuspectedOfDeaths, type Request } from './request.ts';
 import type { StorageTrouble } from './storage-trouble.ts';
 
 const NO_LINE = new Uint8Array();
@@ -28,6 +30,8 @@ export interface SenderOptions {
   readonly journal: JournalWriter;
   readonly shards: OpenShards;
   readonly trouble: StorageTrouble;
+  readonly attempts: AttemptLog;
+  readonly database: Pick<Attempts, 'markSending'>;
   /** Sends nothing more once it aborts; what is in flight goes on. */
   readonly stopping: AbortSignal;
   /** Called when the lanes may have run low. */
@@ -40,6 +44,8 @@ export class Sender {
   #inFlight = 0;
   #inFlightBytes = 0;
   #isPumping = false;
+  /** The request in flight is to stay the only one of this worker. */
+  #isAlone = false;
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -57,8 +63,12 @@ export class Sender {
   /** Sends what can be sent. To be called at each event that may allow more: a slot freed, requests read, the journal caught up. */
   pump(): void {
     const { lanes, journal, upstreams, stopping, onSent } = this.#options;
-    if (this.#isPumping || stopping.aborted) return;
+    if (this.#isPumping || this.#isAlone || stopping.aborted) return;
     this.#isPumping = true;
+    if (lanes.suspects > 0 && this.#sendSuspects(false)) {
+      this.#isPumping = false;
+      return;
+    }
     // One request per lane and round, so that lanes that share an upstream share its window.
     for (let sent = true; sent;) {
       sent = false;
@@ -76,16 +86,42 @@ export class Sender {
         sent = true;
       }
     }
+    // What has just come back is tried with others first: a suspect that crashes it each time would keep it from ever answering.
+    if (lanes.suspects > 0) this.#sendSuspects(true);
     this.#isPumping = false;
     onSent();
   }
 
-  /** A bad line ends as failed without being sent. */
+  /** A line that is bad, or that workers died over, ends as failed without being sent. */
   failUnsent(shard: OpenShard, bad: BadRequest): void {
     const { batch, fileId } = shard.work;
-    const body = errorBody(bad.message, 'invalid_request_error', 'invalid_line');
-    const line = failureLine(batch, fileId, bad, 422, body);
-    this.#options.journal.add(shard, failedOutcome(bad.ordinal, line, 'Invalid line'), line);
+    const [status, type, code, counted] =
+      bad.poison === null
+        ? ([422, 'invalid_request_error', 'invalid_line', 'Invalid line'] as const)
+        : ([502, 'upstream_error', 'poison', 'Bora died each time it worked on this request.'] as const);
+    const line = failureLine(batch, fileId, bad, status, errorBody(bad.message, type, code));
+    this.#options.journal.add(shard, failedOutcome(bad.ordinal, line, counted), line);
+  }
+
+  /** True if nothing else may be sent now: a suspect is alone in this worker, or could be once what is in flight has ended. */
+  #sendSuspects(onTrial: boolean): boolean {
+    const { lanes, upstreams, journal } = this.#options;
+    for (const route of lanes.routes()) {
+      for (let request = lanes.suspect(route); request !== null; request = lanes.suspect(route)) {
+        const slot = journal.isFull ? null : upstreams.tryAcquireAlone(route, request.body.length, onTrial);
+        if (slot === null) break;
+        const mustBeAlone = isSuspectedOfDeaths(request);
+        if (mustBeAlone && this.#inFlight > 0) {
+          slot.release();
+          return true;
+        }
+        lanes.takeSuspect(request);
+        this.#isAlone = mustBeAlone;
+        void this.#send(request, slot);
+        if (mustBeAlone) return true;
+      }
+    }
+    return false;
   }
 
   async #send(request: Request, slot: Slot): Promise<void> {
@@ -98,12 +134,14 @@ export class Sender {
     this.#inFlight += 1;
     this.#inFlightBytes += request.body.length;
     try {
+      if (shard.isWatched && !(await this.#mark(request, slot))) return;
       const verdict = await slot.send(
         {
           endpoint: batch.endpoint,
           route: request.route,
           body: spliceBody(request.body, model === null ? {} : { model }),
           faults: request.faults,
+          crashes: request.crashes,
           openSpill: async (status) => {
             spill = await SpilledLine.open(request, status, { blobs, names });
             return spill;
@@ -124,11 +162,30 @@ export class Sender {
       this.#inFlight -= 1;
       this.#inFlightBytes -= request.body.length;
       shards.advance(shard);
+      if (this.#isAlone && this.#inFlight === 0) {
+        this.#isAlone = false;
+        this.pump();
+      }
     }
   }
 
+  /** Writes down that this request is sent next, or that none is. False if the lease is gone; the slot is given back then. */
+  async #mark(request: Request, slot: Slot): Promise<boolean> {
+    const { database, shards } = this.#options;
+    const { shard, ordinal } = request;
+    try {
+      if (await database.markSending(shard.lease, ordinal)) return true;
+    } catch (error) {
+      slot.release();
+      throw error;
+    }
+    slot.release();
+    shards.drop(shard, 'The lease is gone.');
+    return false;
+  }
+
   #settle(request: Request, verdict: Verdict, spill: SpilledLine | null): void {
-    const { journal, lanes, trouble } = this.#options;
+    const { journal, lanes, trouble, attempts, database } = this.#options;
     const { shard, ordinal } = request;
     const { batch, fileId } = shard.work;
     if (shard.isClosed) {
@@ -152,14 +209,16 @@ export class Sender {
       }
       case 'failed': {
         const line = failureLine(batch, fileId, request, verdict.status, verdict.body);
+        if (verdict.isPoison) lanes.clearOfCrashes(request.route);
         journal.add(shard, failedOutcome(ordinal, line, verdict.reason), line);
         return;
       }
       case 'retry':
-        if (verdict.countsAgainstLine) {
-          request.faults += 1;
-          shard.hasCounts = true;
-        }
+        if (verdict.countsAgainstLine) request.faults += 1;
+        if (verdict.crashed) request.crashes += 1;
+        if (verdict.countsAgainstLine || verdict.crashed) attempts.note(request);
+        // A mark that stays because this fails ends with the next one, or with the lease.
+        if (shard.isWatched) database.markSending(shard.lease, null).catch(() => undefined);
         this.#retryLater(request, verdict.afterMs);
     }
   }

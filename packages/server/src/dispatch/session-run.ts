@@ -3,6 +3,7 @@ import { JournalFolds } from '../batches/journal-folds.ts';
 import type { OpenSession } from '../batches/session.ts';
 import { BlobNamePool } from '../files/blob-names.ts';
 import { Bell } from '../observe/bell.ts';
+import { AttemptLog } from './attempt-log.ts';
 import { Feeder } from './feeder.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { Lanes } from './lanes.ts';
@@ -36,6 +37,7 @@ export class SessionRun {
   readonly #lanes = new Lanes();
   readonly #shards: OpenShards;
   readonly #journal: JournalWriter;
+  readonly #attempts: AttemptLog;
   readonly #sender: Sender;
   readonly #feeder: Feeder;
   readonly #watchBell = new Bell();
@@ -76,6 +78,14 @@ export class SessionRun {
       onSettled: (shard, result) => this.#onJournaled(shard, result),
       ended,
     });
+    const attempts = new AttemptLog({
+      database,
+      session: session.id,
+      clock,
+      log,
+      onWritten: (shard) => shards.advance(shard),
+      ended,
+    });
     const sender = new Sender({
       upstreams,
       blobs,
@@ -87,12 +97,15 @@ export class SessionRun {
       journal,
       shards,
       trouble,
+      attempts,
+      database,
       stopping,
       onSent: () => this.#feeder.ringIfHungry(),
     });
     this.#leases = leases;
     this.#shards = shards;
     this.#journal = journal;
+    this.#attempts = attempts;
     this.#sender = sender;
     this.#feeder = new Feeder({
       ...deps,
@@ -145,6 +158,7 @@ export class SessionRun {
     const settled = new AbortController();
     const settle = async (): Promise<void> => {
       await this.#journal.flushAll();
+      await this.#attempts.flush();
       await Promise.allSettled(this.#shards.ending);
       settled.abort();
     };
@@ -204,14 +218,13 @@ export class SessionRun {
     const servable = upstreams.routes();
     if (servable === 'any') return;
     for (const shard of this.#shards) {
-      if (shard.inFlight > 0 || shard.unjournaled > 0) continue;
+      if (shard.isUnderWay) continue;
       const routes = shard.onlyRoute === null ? this.#lanes.routesOf(shard) : [shard.onlyRoute];
       if (routes.length === 0 || routes.some((route) => servable.includes(route))) continue;
-      // What it has not read may be for other routes, which would not wake it, and what was counted of its requests is forgotten when
-      // it is parked: it stays while it takes nobody's place.
+      // What it has not read may be for other routes, which would not wake it: it stays while it takes nobody's place.
       const mayWaitForOthers = shard.hasUnread && shard.onlyRoute === null;
       const isCrowded = this.#feeder.isBudgetSpent || this.#shards.size >= settings.maxOpenShards;
-      if ((mayWaitForOthers || shard.hasCounts) && !isCrowded) continue;
+      if (mayWaitForOthers && !isCrowded) continue;
       const reasons = routes.map(
         (route) => upstreams.whyWaiting(route) ?? `No upstream serves ${route} now.`,
       );

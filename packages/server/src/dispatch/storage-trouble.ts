@@ -77,7 +77,7 @@ export class StorageTrouble {
     if (shard.work.id !== this.#trial) return;
     this.#holds = 0;
     this.#end();
-    this.#options.lanes.endLone(shard);
+    if (!shard.isWatched) this.#options.lanes.endLone(shard);
   }
 
   closed(shard: OpenShard): void {

@@ -19,6 +19,8 @@ export interface Observation {
   readonly again: boolean;
   /** No other attempt was in flight on the upstream at any time during this one. */
   readonly alone: boolean;
+  /** Other attempts were in flight on the upstream, and each of them broke off too. */
+  readonly allBroke: boolean;
   /** What `GET /v1/models` said just after it; `unknown` if the upstream has no such list or was not asked. */
   readonly listing: 'answers' | 'refused-alike' | 'silent' | 'unknown';
   /** Whether that list names the model; null if there is no list to tell. */
@@ -42,10 +44,12 @@ export type Symptom =
 /**
  * - `fail`: it ends now, with what came.
  * - `count`: tried again after a backoff; the third counted attempt ends it. `count-slowly`: with a longer backoff.
+ * - `crash`: tried again, and it is remembered that it was in flight when the upstream crashed: after two crashes it runs alone.
+ * - `crash-alone`: the same, and a third crash ends it as poison.
  * - `wait`: tried again, never counted.
  * - `resend`: again at once on another connection, inside the same attempt, never counted.
  */
-export type LineAction = 'fail' | 'count' | 'count-slowly' | 'wait' | 'resend';
+export type LineAction = 'fail' | 'count' | 'count-slowly' | 'crash' | 'crash-alone' | 'wait' | 'resend';
 
 /**
  * - `shrink`: the window halves; the upstream is left alone for as long as it says, or, once the window is 1, for a
@@ -77,18 +81,22 @@ const CONDITIONS = {
   'listing refused alike': (o) => o.listing === 'refused-alike',
   'listing silent': (o) => o.listing === 'silent',
   'listing silent, alone': (o) => o.listing === 'silent' && o.alone,
+  // One that others crash too, with no answer in between, may crash whatever it is asked.
+  'listing silent, alone, not so for others': (o) =>
+    o.listing === 'silent' && o.alone && (o.answeredMeanwhile || !o.failedAlike),
+  'all broke off': (o) => o.allBroke,
   'model not listed': (o) => o.modelListed === false,
   'endpoint not there': (o) => o.endpointThere === false,
   'others answered': (o) => o.answeredMeanwhile,
   'others answered since': (o) => o.answeredSince,
   'others failed alike': (o) => o.failedAlike,
-  'others failed alike, alone': (o) => o.failedAlike && o.alone,
   'this one again': (o) => o.again,
 } satisfies Record<string, (o: Observation) => boolean>;
 export type Condition = keyof typeof CONDITIONS;
 
 const REFUSALS = [401, 402, 403, 407, 'quota', '3xx'] as const;
-const BREAKDOWNS = [408, 409, 425, '5xx', 'timeout', 'reset', 'cut', 'not-json', 'aborted'] as const;
+const CRASHES = ['reset', 'cut'] as const;
+const BREAKDOWNS = [408, 409, 425, '5xx', 'timeout', ...CRASHES, 'not-json', 'aborted'] as const;
 
 // prettier-ignore
 /** The first row that fits decides. Exact symptoms stand before the classes (`4xx`) that contain them. */
@@ -112,16 +120,24 @@ export const FAULT_TABLE: readonly Row[] = [
 
   // Breakdowns. The line's if the upstream works for others.
   { symptoms: ['stale'], when: 'always', line: 'resend', upstream: 'none', why: 'The upstream closed an idle connection; it never saw the request.' },
+  { symptoms: CRASHES, when: 'listing silent, alone, not so for others', line: 'crash-alone', upstream: 'down-upstream', why: 'It died over this one request, and not over others.' },
+  { symptoms: CRASHES, when: 'listing silent', line: 'crash', upstream: 'down-upstream', why: 'It died, and any of those in flight may be why.' },
+  { symptoms: CRASHES, when: 'all broke off', line: 'crash', upstream: 'down-model', why: 'It died and is back already.' },
   { symptoms: BREAKDOWNS, when: 'listing silent, alone', line: 'count', upstream: 'down-upstream', why: 'It fell silent over this one request.' },
   { symptoms: BREAKDOWNS, when: 'listing silent', line: 'wait', upstream: 'down-upstream', why: 'It fell silent, and any of those in flight may be why.' },
   { symptoms: BREAKDOWNS, when: 'others answered', line: 'count', upstream: 'none', why: 'It works for others.' },
-  { symptoms: ['reset', 'cut'], when: 'others failed alike, alone', line: 'count', upstream: 'down-model', why: 'It crashed with nothing else to do; the crashes before may be this request too.' },
+  { symptoms: CRASHES, when: 'others failed alike', line: 'crash', upstream: 'down-model', why: 'It breaks off whatever it is asked.' },
   { symptoms: BREAKDOWNS, when: 'others failed alike', line: 'wait', upstream: 'down-model', why: 'It fails whatever it is asked.' },
   { symptoms: BREAKDOWNS, when: 'this one again', line: 'count-slowly', upstream: 'none', why: 'Nobody else is there to ask, and it still lists its models.' },
   { symptoms: BREAKDOWNS, when: 'always', line: 'wait', upstream: 'suspect', why: 'Once is not enough to say whose fault it is.' },
 
   { symptoms: ['4xx'], when: 'always', line: 'fail', upstream: 'none', why: 'The client is at fault, says HTTP, and the client is this line.' },
 ];
+
+/** Whether the symptom is one with which an upstream's death is seen. */
+export function isCrash(symptom: Symptom): boolean {
+  return fits(CRASHES, symptom);
+}
 
 export function decide(observation: Observation): Row {
   const row = FAULT_TABLE.find(
@@ -142,10 +158,13 @@ export type FailureFamily = 'refusal' | 'breakdown';
 
 /** Null where the table asks for no evidence. */
 export function familyOf(symptom: Symptom): FailureFamily | null {
-  const first = FAULT_TABLE.find(({ symptoms }) => fits(symptoms, symptom));
-  if (first?.symptoms === REFUSALS) return 'refusal';
-  return first?.symptoms === BREAKDOWNS ? 'breakdown' : null;
+  const first = FAULT_TABLE.find(({ symptoms }) => fits(symptoms, symptom))?.symptoms;
+  if (first === REFUSALS) return 'refusal';
+  return first === BREAKDOWNS || first === CRASHES ? 'breakdown' : null;
 }
 
 /** A line's counted attempts end with this one. */
 export const MAX_FAULTS = 3;
+
+/** A line that was in flight in so many crashes may be why, and runs with nothing else in flight; one more, alone, ends it. */
+export const SUSPECT_CRASHES = 2;

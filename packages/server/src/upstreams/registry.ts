@@ -96,6 +96,23 @@ export class UpstreamRegistry implements Upstreams {
       : new UpstreamSlot(best.upstream, best.served, { asked: model, bodyBytes }, this.#notify);
   }
 
+  tryAcquireAlone(route: string, bodyBytes: number, onTrial: boolean): Slot | null {
+    const { endpoint, model } = partsOf(route);
+    let idlest: { upstream: Upstream; served: ServedModel } | null = null;
+    for (const upstream of this.#upstreams) {
+      if (!upstream.endpoints.has(endpoint)) continue;
+      const served = upstream.servedModel(model);
+      if (served === null || !upstream.admitsAlone(served, bodyBytes, onTrial)) continue;
+      if (idlest === null || upstream.inFlight < idlest.upstream.inFlight) idlest = { upstream, served };
+    }
+    if (idlest === null) return null;
+    const { upstream, served } = idlest;
+    if (upstream.inFlight === 0)
+      return new UpstreamSlot(upstream, served, { asked: model, bodyBytes, alone: true }, this.#notify);
+    upstream.keepFree();
+    return null;
+  }
+
   capacity(): number {
     let capacity = 0;
     for (const upstream of this.#upstreams) if (upstream.health.servable) capacity += upstream.capacity();

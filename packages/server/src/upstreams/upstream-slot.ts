@@ -1,7 +1,7 @@
 import type { Usage } from '../bytes/read-usage.ts';
 import { readResult } from './answer-reading.ts';
 import type { Reading } from './answer-reading.ts';
-import { decide, familyOf } from './fault-table.ts';
+import { decide, familyOf, isCrash } from './fault-table.ts';
 import type { Observation, Row } from './fault-table.ts';
 import type { Listing } from './model-listing.ts';
 import type { Charge } from './rate-budget.ts';
@@ -16,10 +16,11 @@ type FailedReading = Extract<Reading, { kind: 'failure' }>;
 const OTHER: AttemptEnd = { kind: 'other' };
 const OVERLOADED: AttemptEnd = { kind: 'overloaded' };
 
-/** A request that goes out: the name under which it asks for its model, and its size. */
+/** A request that goes out: the name under which it asks for its model, its size, and whether the upstream is to take nothing beside. */
 interface Wanted {
   readonly asked: string;
   readonly bodyBytes: number;
+  readonly alone?: boolean;
 }
 
 /** A place in a window, and the attempt made in it. */
@@ -36,10 +37,16 @@ export class UpstreamSlot implements Slot {
   readonly #bodyBytes: number;
   readonly #charge: Charge;
   readonly #startedAlone: boolean;
+  readonly #isAlone: boolean;
   #used = false;
 
   /** Enters the window, which must have a place (`freeShare` above 0). */
-  constructor(upstream: Upstream, served: ServedModel, { asked, bodyBytes }: Wanted, onFree: () => void) {
+  constructor(
+    upstream: Upstream,
+    served: ServedModel,
+    { asked, bodyBytes, alone = false }: Wanted,
+    onFree: () => void,
+  ) {
     const pass = served.window.enter();
     if (pass === null) throw new Error('The window has no free place.');
     this.renamed = served.model === asked ? null : served.model;
@@ -53,6 +60,8 @@ export class UpstreamSlot implements Slot {
     this.#bodyBytes = bodyBytes;
     this.#charge = upstream.budget.charge(served.tokens.of(bodyBytes));
     this.#startedAlone = upstream.inFlight === 0;
+    this.#isAlone = alone;
+    if (this.#isAlone) upstream.isTaken = true;
     upstream.inFlight += 1;
     upstream.entered += 1;
     this.#enteredWhenSent = upstream.entered;
@@ -97,7 +106,7 @@ export class UpstreamSlot implements Slot {
           budget.settle(this.#charge, 0);
           retryAfterMs = failure.retryAfterMs;
         } else this.#act(row, failure, request.endpoint);
-        const verdict = verdictOf(row, failure, request.faults, random);
+        const verdict = verdictOf(row, failure, request, random);
         outcome = outcomeOf(verdict, end);
         return verdict;
       }
@@ -127,14 +136,19 @@ export class UpstreamSlot implements Slot {
       family === null
         ? { answeredMeanwhile: false, answeredSince: false, failedAlike: false, again: false }
         : this.#served.evidence.failed(family, request.body, answersWhenSent, upstream.entered);
-    const broke = symptom === 'reset' || symptom === 'cut';
+    const breakOff = isCrash(symptom) ? upstream.joinBreakOff() : null;
     const asks =
-      family === 'breakdown' ? broke || !known.answeredMeanwhile : family !== null || symptom === 404;
+      family === 'breakdown'
+        ? breakOff !== null || !known.answeredMeanwhile
+        : family !== null || symptom === 404;
     const listing = asks ? await upstream.evidence() : null;
+    // What broke off together has all been seen by now: the listing took a way to the upstream and back.
+    const allBroke = breakOff !== null && breakOff.inFlight > 1 && breakOff.broken >= breakOff.inFlight;
+    if (breakOff !== null) upstream.endBreakOff(breakOff);
     const modelListed = listing?.kind === 'models' ? listing.models.includes(this.#served.model) : null;
     const mayLackEndpoint = (symptom === 404 || symptom === 405) && modelListed !== false;
     const endpointThere = mayLackEndpoint ? await upstream.hasEndpoint(request.endpoint) : null;
-    return { symptom, ...known, alone, listing: listingSays(listing), modelListed, endpointThere };
+    return { symptom, ...known, alone, allBroke, listing: listingSays(listing), modelListed, endpointThere };
   }
 
   #act(row: Row, { symptom, reason }: FailedReading, endpoint: string): void {
@@ -170,6 +184,7 @@ export class UpstreamSlot implements Slot {
     const upstream = this.#upstream;
     const served = this.#served;
     upstream.inFlight -= 1;
+    if (this.#isAlone) upstream.isTaken = false;
     upstream.health.leave(this.#upstreamStay);
     served.health.leave(this.#modelStay);
     const wasLeast = served.window.limit === 1;
@@ -187,8 +202,13 @@ function outcomeOf(verdict: Verdict, end: AttemptEnd): AttemptOutcome {
   return end.kind === 'overloaded' ? 'refused' : 'retried';
 }
 
+/**
+ * Of a request that was sent before, on a connection that broke: if nobody takes it any more, the upstream died with it in flight, as
+ * far as anybody can tell.
+ */
 function asFresh(reading: FailedReading): FailedReading {
-  return reading.symptom === 'stale' ? { ...reading, symptom: 'reset' } : reading;
+  const { symptom } = reading;
+  return symptom === 'stale' || symptom === 'refused' ? { ...reading, symptom: 'reset' } : reading;
 }
 
 function listingSays(listing: Listing | null): Observation['listing'] {

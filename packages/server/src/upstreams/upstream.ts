@@ -17,6 +17,7 @@ import type {
 } from './upstreams.ts';
 
 const REFRESH_LISTING_MS = 60_000;
+const KEEP_FREE_MS = 5_000;
 const ANY_NAME = new ModelNames(['*']);
 
 export interface UpstreamLog {
@@ -31,6 +32,12 @@ export interface UpstreamDependencies {
   readonly log: UpstreamLog;
   /** Larger answers end their line. */
   readonly maxAnswerBytes: number;
+}
+
+/** Attempts that broke off at about the same time, of so many that were in flight then. */
+export interface BreakOff {
+  readonly inFlight: number;
+  broken: number;
 }
 
 /**
@@ -52,6 +59,8 @@ export class Upstream implements AsyncDisposable {
   /** Attempts that ever went out; tells an attempt whether it was alone. */
   entered = 0;
   inFlight = 0;
+  /** What is in flight is to stay alone. */
+  isTaken = false;
   readonly attempts: Record<AttemptOutcome, number> = {
     succeeded: 0,
     failed: 0,
@@ -59,6 +68,9 @@ export class Upstream implements AsyncDisposable {
     retried: 0,
     aborted: 0,
   };
+  #breakOff: BreakOff | null = null;
+  /** Until when (elapsed) nothing goes out because a request waits to be alone here; 0 if none does. */
+  #keptFreeUntil = 0;
   readonly #log: UpstreamLog;
   readonly #onChange: () => void;
   readonly #configured: ModelNames | null;
@@ -124,11 +136,26 @@ export class Upstream implements AsyncDisposable {
    * now.
    */
   freeShare(served: ServedModel, bodyBytes: number): number {
-    if (!this.health.admits || !served.health.admits) return 0;
+    if (this.isTaken || !this.health.admits || !served.health.admits) return 0;
+    if (this.#keptFreeUntil !== 0 && this.#keptFreeUntil > this.clock.elapsed()) return 0;
     const { limit, inFlight } = served.window;
     const free = Math.min(1 - inFlight / limit, 1 - this.inFlight / this.maxInFlight);
     // Asked last: only what has a place can wait for the budget.
     return free > 0 && this.budget.admits(served.tokens.of(bodyBytes)) ? this.weight * free : 0;
+  }
+
+  /** Whether a request may go out alone, as soon as nothing else is in flight. */
+  admitsAlone(served: ServedModel, bodyBytes: number, onTrial: boolean): boolean {
+    if (this.isTaken || !this.health.admits || !served.health.admits) return false;
+    if (!this.budget.admits(served.tokens.of(bodyBytes))) return false;
+    return onTrial || (this.health.state === 'up' && served.health.state === 'up');
+  }
+
+  /** Lets nothing but a request alone go out for a while; a request that does not come to claim its place holds up nobody longer. */
+  keepFree(): void {
+    const isKept = this.#keptFreeUntil > this.clock.elapsed();
+    this.#keptFreeUntil = this.clock.elapsed() + KEEP_FREE_MS;
+    if (!isKept) this.clock.after(KEEP_FREE_MS, this.#onChange);
   }
 
   /** Windows of the models that can be served, within its own cap. One that takes any model counts with its cap. */
@@ -194,6 +221,17 @@ export class Upstream implements AsyncDisposable {
     if (!this.endpoints.noteMissing(endpoint)) return;
     this.#log.warn({ upstream: this.name, endpoint }, `Upstream does not serve ${endpoint}.`);
     this.#onChange();
+  }
+
+  /** An attempt broke off: alone, or with others that do until `endBreakOff`. */
+  joinBreakOff(): BreakOff {
+    this.#breakOff ??= { inFlight: this.inFlight, broken: 0 };
+    this.#breakOff.broken += 1;
+    return this.#breakOff;
+  }
+
+  endBreakOff(breakOff: BreakOff): void {
+    if (this.#breakOff === breakOff) this.#breakOff = null;
   }
 
   /** Leaves the upstream alone if it said for how long, else the model for a growing moment. */

@@ -73,6 +73,13 @@ export interface Upstreams extends AsyncDisposable {
    */
   tryAcquire(route: string, bodyBytes?: number): Slot | null;
 
+  /**
+   * A place on an upstream where nothing else is in flight, and nothing else will be until it is given back. Null if there is none
+   * yet; then the idlest upstream takes nothing else for some seconds, so that one comes about: ask again at each change.
+   * Never on an upstream that is on trial, unless `onTrial`.
+   */
+  tryAcquireAlone(route: string, bodyBytes: number, onTrial: boolean): Slot | null;
+
   /** How many attempts could be in flight now: windows of what is up, together. How much work to keep claimed. */
   capacity(): number;
 
@@ -125,6 +132,8 @@ export interface AttemptRequest {
   readonly body: Uint8Array;
   /** Attempts so far that ended with `countsAgainstLine`. */
   readonly faults: number;
+  /** Attempts so far that ended with `crashed`. */
+  readonly crashes: number;
   /** Opens a sink for an answer that outgrows 256 KiB; called at most once, with the HTTP status. */
   openSpill(status: number): Promise<AnswerSpill>;
 }
@@ -155,12 +164,16 @@ export type Verdict =
       readonly body: Uint8Array;
       /** Under which the failure is counted, for example `HTTP Error, status code: 400`. */
       readonly reason: string;
+      /** It crashed its upstream, and only it did: others that were in flight in those crashes are not to blame. */
+      readonly isPoison?: boolean;
     }
   | {
       readonly kind: 'retry';
       /** 0: as soon as some upstream has a place; an upstream that wants to be left alone gives none. */
       readonly afterMs: number;
       readonly countsAgainstLine: boolean;
+      /** It was in flight when the upstream crashed, whyever it did. */
+      readonly crashed: boolean;
       readonly reason: string;
     };
 

@@ -1,8 +1,8 @@
 import { checkAnswer } from '../bytes/answer-check.ts';
 import type { LineAction, Row, Symptom } from './fault-table.ts';
-import { MAX_FAULTS } from './fault-table.ts';
+import { MAX_FAULTS, SUSPECT_CRASHES } from './fault-table.ts';
 import { jitter } from './health.ts';
-import type { Verdict } from './upstreams.ts';
+import type { AttemptRequest, Verdict } from './upstreams.ts';
 
 /** A failed attempt as its line sees it. */
 export interface Failure {
@@ -25,13 +25,16 @@ const LONGEST_QUOTE = 4096;
 export function verdictOf(
   row: Row,
   failure: Failure,
-  faults: number,
+  { faults, crashes }: Pick<AttemptRequest, 'faults' | 'crashes'>,
   random: () => number,
 ): Exclude<Verdict, { kind: 'succeeded' }> {
   const counts = row.line === 'count' || row.line === 'count-slowly';
-  if (row.line === 'fail' || (counts && faults + 1 >= MAX_FAULTS)) return failed(row, failure);
+  if (row.line === 'fail' || (counts && faults + 1 >= MAX_FAULTS)) return failed(failure);
+  if (row.line === 'crash-alone' && crashes >= SUSPECT_CRASHES)
+    return { ...ended(ENDS.poison), isPoison: true };
   const afterMs = backoff(row.line, row.upstream, faults, random);
-  return { kind: 'retry', afterMs, countsAgainstLine: counts, reason: failure.reason };
+  const crashed = row.line === 'crash' || row.line === 'crash-alone';
+  return { kind: 'retry', afterMs, countsAgainstLine: counts, crashed, reason: failure.reason };
 }
 
 function backoff(line: LineAction, upstream: Row['upstream'], faults: number, random: () => number): number {
@@ -56,15 +59,11 @@ const ENDS = {
   'too-large': [502, 'answer_too_large', 'The answer is larger than BORA_MAX_ANSWER_BYTES allows.'],
 } as const;
 
-function failed(row: Row, failure: Failure): Exclude<Verdict, { kind: 'succeeded' | 'retry' }> {
-  const { symptom, status, body } = failure;
-  const crashed = symptom !== 'timeout' && status === 0 && row.upstream.startsWith('down');
-  const end = crashed ? ENDS.poison : ENDS[symptom as keyof typeof ENDS];
-  if (end !== undefined) {
-    const [endStatus, code, what] = end;
-    const message = symptom === 'not-json' ? quoted(what, body) : what;
-    return { kind: 'failed', status: endStatus, body: errorBody(message, code), reason: what };
-  }
+type Failed = Extract<Verdict, { kind: 'failed' }>;
+
+function failed({ symptom, status, body }: Failure): Failed {
+  const end = ENDS[symptom as keyof typeof ENDS];
+  if (end !== undefined) return ended(end, symptom === 'not-json' ? body : undefined);
   const checked = checkAnswer(body);
   return {
     kind: 'failed',
@@ -75,6 +74,11 @@ function failed(row: Row, failure: Failure): Exclude<Verdict, { kind: 'succeeded
         : errorBody(quoted(`The upstream answered HTTP ${status}.`, body), 'upstream_error'),
     reason: `HTTP Error, status code: ${status}`,
   };
+}
+
+function ended([status, code, what]: (typeof ENDS)[keyof typeof ENDS], quote?: Uint8Array): Failed {
+  const message = quote === undefined ? what : quoted(what, quote);
+  return { kind: 'failed', status, body: errorBody(message, code), reason: what };
 }
 
 function quoted(sentence: string, body: Uint8Array): string {
