@@ -45,12 +45,16 @@ export class CrashingBora implements AsyncDisposable {
     this.#child.stdin?.write(`advance ${ms}\n`);
   }
 
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
   async died(): Promise<void> {
     await this.#exited;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill('SIGKILL');
+    this.kill();
     await this.#exited;
   }
 }
