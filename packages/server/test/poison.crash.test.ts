@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BoraClient } from '@bora/client';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import { CrashingBora } from '@bora/testkit/crash/crashing-bora';
 import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
@@ -26,10 +25,10 @@ test(
       else answerWell(request);
     };
 
-    const input = await client(bora).files.upload(
+    const input = await bora.client.files.upload(
       new Blob(QUESTIONS.map((question) => questionLine(question))),
     );
-    const { id } = await client(bora).jobs.create({
+    const { id } = await bora.client.jobs.create({
       endpoint: '/v1/chat/completions',
       model: 'm',
       input_files: [input.id],
@@ -45,7 +44,7 @@ test(
         bora = await CrashingBora.start(plan);
       }
       await systemClock.sleep(20);
-      job = await client(bora).jobs.get(id);
+      job = await bora.client.jobs.get(id);
     }
     assert.deepEqual(
       [job.succeeded_requests, job.errors, deaths],
@@ -53,7 +52,3 @@ test(
     );
   },
 );
-
-function client({ url }: CrashingBora): BoraClient {
-  return new BoraClient({ baseUrl: url ?? '' });
-}

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { BoraClient } from '@bora/client';
 import type { CrashPlan } from './crash-plan.ts';
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
@@ -43,6 +44,10 @@ export class CrashingBora implements AsyncDisposable {
 
   advanceClock(ms: number): void {
     this.#child.stdin?.write(`advance ${ms}\n`);
+  }
+
+  get client(): BoraClient {
+    return new BoraClient({ baseUrl: this.url ?? '' });
   }
 
   kill(): void {
