@@ -525,7 +525,11 @@ test('an upstream kept free for a request that never comes takes others again', 
   await using w = await world();
   const slot = acquire(w.upstreams);
   assert.equal(w.upstreams.tryAcquireAlone(ROUTE, 0, false), null);
+  await w.clock.advance(3_000);
+  assert.equal(w.upstreams.tryAcquireAlone(ROUTE, 0, false), null);
+  await w.clock.advance(4_000);
   slot.release();
+  assert.equal(w.upstreams.tryAcquire(ROUTE), null, 'it was asked for again');
   const free = until(w.upstreams, () => w.upstreams.tryAcquire(ROUTE) !== null);
   await w.clock.advance(5_000);
   await free;

@@ -61,7 +61,7 @@ export class UpstreamSlot implements Slot {
     this.#charge = upstream.budget.charge(served.tokens.of(bodyBytes));
     this.#startedAlone = upstream.inFlight === 0;
     this.#isAlone = alone;
-    if (this.#isAlone) upstream.isTaken = true;
+    if (alone) upstream.take();
     upstream.inFlight += 1;
     upstream.entered += 1;
     this.#enteredWhenSent = upstream.entered;

@@ -69,8 +69,8 @@ export class Upstream implements AsyncDisposable {
     aborted: 0,
   };
   #breakOff: BreakOff | null = null;
-  /** Until when (elapsed) nothing goes out because a request waits to be alone here; 0 if none does. */
-  #keptFreeUntil = 0;
+  /** Until when (elapsed) nothing goes out because a request waits to be alone here; null if none does. */
+  #keptFreeUntil: number | null = null;
   readonly #log: UpstreamLog;
   readonly #onChange: () => void;
   readonly #configured: ModelNames | null;
@@ -136,8 +136,8 @@ export class Upstream implements AsyncDisposable {
    * now.
    */
   freeShare(served: ServedModel, bodyBytes: number): number {
-    if (this.isTaken || !this.health.admits || !served.health.admits) return 0;
-    if (this.#keptFreeUntil !== 0 && this.#keptFreeUntil > this.clock.elapsed()) return 0;
+    if (this.isTaken || this.#keptFreeUntil !== null) return 0;
+    if (!this.health.admits || !served.health.admits) return 0;
     const { limit, inFlight } = served.window;
     const free = Math.min(1 - inFlight / limit, 1 - this.inFlight / this.maxInFlight);
     // Asked last: only what has a place can wait for the budget.
@@ -153,9 +153,15 @@ export class Upstream implements AsyncDisposable {
 
   /** Lets nothing but a request alone go out for a while; a request that does not come to claim its place holds up nobody longer. */
   keepFree(): void {
-    const isKept = this.#keptFreeUntil > this.clock.elapsed();
+    const isKept = this.#keptFreeUntil !== null;
     this.#keptFreeUntil = this.clock.elapsed() + KEEP_FREE_MS;
-    if (!isKept) this.clock.after(KEEP_FREE_MS, this.#onChange);
+    if (!isKept) this.#waitForClaim();
+  }
+
+  /** The request that was to be alone goes out. */
+  take(): void {
+    this.isTaken = true;
+    this.#keptFreeUntil = null;
   }
 
   /** Windows of the models that can be served, within its own cap. One that takes any model counts with its cap. */
@@ -309,6 +315,16 @@ export class Upstream implements AsyncDisposable {
     await this.#checking;
     this.#nextCheck = null;
     return this.check();
+  }
+
+  /** It may be asked to keep free again meanwhile, and then waits on. */
+  #waitForClaim(): void {
+    this.clock.after(KEEP_FREE_MS, () => {
+      if (this.#keptFreeUntil === null || this.#closed) return;
+      if (this.#keptFreeUntil > this.clock.elapsed()) return this.#waitForClaim();
+      this.#keptFreeUntil = null;
+      this.#onChange();
+    });
   }
 
   #nextRefresh(now: number): number {
