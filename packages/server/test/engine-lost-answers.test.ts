@@ -118,3 +118,29 @@ test('a batch that waits for the storage can be cancelled and keeps what it has'
   const batch = await world.ended(batchId);
   assert.deepEqual([batch.state, batch.succeeded], ['cancelled', answered]);
 });
+
+test('while the database has no room sending pauses, and no answer is bought again', TIMEOUT, async () => {
+  let refusals = 0;
+  let isFull = true;
+  await using world = await openEngineWorld({
+    speed: 50,
+    settings: { maxUnjournaled: 16 },
+    database: (database) => ({
+      ...database,
+      appendJournal(session, rows) {
+        if (!isFull) return database.appendJournal(session, rows);
+        refusals += 1;
+        return Promise.reject(new Error('database or disk is full'));
+      },
+    }),
+  });
+  const batchId = await world.create([await world.upload(chatLines(64))]);
+  world.worker.start();
+  await world.waitFor(() => refusals >= 10);
+  const { sent, window } = world.upstreams;
+  assert.ok(sent.length <= 16 + window, `${sent.length} sent`);
+
+  isFull = false;
+  assert.equal((await world.ended(batchId)).succeeded, 64);
+  assert.equal(sent.length, 64);
+});
