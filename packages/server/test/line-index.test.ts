@@ -136,6 +136,36 @@ test('what any batch endpoint requires is indexed; an index from before it was s
   assert.equal(memberCountOf(older, ['file_url', 'file_id']), null);
 });
 
+test('each file that lines name is indexed once, with the first line that does', () => {
+  const lines = [
+    '{"file_id":"a"}',
+    '{}',
+    '{"document":{"file_id":"a"}}',
+    '{"file_id":"a"}',
+    '{"file_id":"b"}',
+  ];
+  const { summary, references } = index([
+    Buffer.from(lines.map((body) => `{"body":${body}}`).join('\n')),
+    Buffer.from(`\n{"body":{"file_id":"${'c'.repeat(1000)}"}}`),
+  ]);
+  assert.equal(summary.filesNamed, 4);
+  assert.deepEqual(references, [
+    { member: 'file_id', fileId: 'a', line: 1 },
+    { member: 'document.file_id', fileId: 'a', line: 3 },
+    { member: 'file_id', fileId: 'b', line: 5 },
+    { member: 'file_id', fileId: 'c'.repeat(64), line: 6 },
+  ]);
+});
+
+test('more files than are kept are none, and the index says so', () => {
+  const line = (at: number): string => `{"body":{"file_id":"${at}"}}\n`;
+  const { summary, references } = index([
+    Buffer.from(Array.from({ length: 100_001 }, (_, at) => line(at)).join('')),
+  ]);
+  assert.equal(summary.filesNamed, null);
+  assert.deepEqual(references, []);
+});
+
 test('chunks make no difference, down to single bytes', () => {
   fc.assert(
     fc.property(file, (bytes) => {

@@ -71,11 +71,13 @@ test('the scanner ends on garbage, inside the bytes or with an error', () => {
   );
 });
 
+const fileOrDocument = fc.oneof(jsonText, objectOf(membersNamed(['file_id', 'type'])));
 const lineText = objectOf(
   membersNamed(
     ['body', 'custom_id'],
     fc.oneof(
       { weight: 2, arbitrary: objectOf(membersNamed(['model', 'messages'])) },
+      { weight: 1, arbitrary: objectOf(membersNamed(['file_id', 'document'], fileOrDocument)) },
       { weight: 1, arbitrary: jsonText },
     ),
   ),
@@ -137,6 +139,20 @@ test('a line is judged the same whether its values are built or only walked over
   );
 });
 
+test('a line tells the files that it names, however long it is', () => {
+  for (const filler of ['', 'x'.repeat(LARGE_LINE_BYTES)]) {
+    const line = `{"body":{"file_id":"first","file_id":"a","\\u0064ocument":{"file_id":7,"file_id":"b"},"z":"${filler}"}}`;
+    const parsed = parseRequestLine(Buffer.from(line), []);
+    assert.deepEqual(parsed.kind === 'parsed' && parsed.files, [
+      { member: 'file_id', fileId: 'a' },
+      { member: 'document.file_id', fileId: 'b' },
+    ]);
+    const none = `{"body":{"file_id":"a","file_id":null,"document":{"file_id":"b"},"document":["c"],"z":"${filler}"}}`;
+    const without = parseRequestLine(Buffer.from(none), []);
+    assert.deepEqual(without.kind === 'parsed' && without.files, []);
+  }
+});
+
 test('size and depth make no difference to what a line may be', () => {
   const long = `{"custom_id":"c","body":{"model":"m","stream":true,"input":"${'é'.repeat(LARGE_LINE_BYTES)}"}}`;
   assert.deepEqual(parseRequestLine(Buffer.from(long), ['input', 'prompt']), {
@@ -144,6 +160,7 @@ test('size and depth make no difference to what a line may be', () => {
     bodyModel: 'm',
     streams: true,
     members: ['input'],
+    files: [],
   });
   const read = readRequestLine(Buffer.from(long));
   assert.ok(

@@ -29,6 +29,8 @@ export const ERROR_CODES = {
   wrong_purpose: 422,
   empty_input: 422,
   missing_member: 422,
+  named_file_not_found: 422,
+  too_many_named_files: 422,
   no_model: 422,
   unknown_model: 422,
   too_many_outputs: 422,

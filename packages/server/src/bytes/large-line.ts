@@ -4,6 +4,7 @@ import { notJson, notUtf8, wrongShape } from './bad-line.ts';
 import { JsonMachine } from './json-machine.ts';
 import { isKey, membersOf, skipSpace } from './json-scan.ts';
 import type { Member } from './json-scan.ts';
+import { namedFiles } from './named-files.ts';
 import type { ParsedLine } from './request-line.ts';
 
 /**
@@ -40,17 +41,38 @@ function readBody(body: Uint8Array, names: readonly string[]): ParsedLine {
   let bodyModel: string | null = null;
   let streams = false;
   const members = new Set<string>();
+  let fileId: unknown;
+  let document: { file_id?: unknown } = {};
   for (const member of membersOf(body)) {
     const isString = kindAt(body, member.valueStart) === 'a string';
     const value = body.subarray(member.valueStart, member.valueEnd);
     if (isKey(body, member, 'model')) bodyModel = isString ? (parse(value) as string) : null;
     else if (isKey(body, member, 'stream')) streams = body[member.valueStart] === 0x74;
+    else if (isKey(body, member, 'file_id')) fileId = isString ? parse(value) : null;
+    else if (isKey(body, member, 'document')) document = { file_id: fileIdIn(value) };
     const name = names.find((each) => isKey(body, member, each));
     if (name === undefined) continue;
     if (kindAt(body, member.valueStart) === 'null') members.delete(name);
     else members.add(name);
   }
-  return { kind: 'parsed', bodyModel, streams, members: names.filter((name) => members.has(name)) };
+  return {
+    kind: 'parsed',
+    bodyModel,
+    streams,
+    members: names.filter((name) => members.has(name)),
+    files: namedFiles({ file_id: fileId, document }),
+  };
+}
+
+/** The last `file_id` of what may be an object, if it is a string. */
+function fileIdIn(document: Uint8Array): unknown {
+  let fileId: unknown;
+  for (const member of kindAt(document, 0) === 'an object' ? membersOf(document) : []) {
+    if (!isKey(document, member, 'file_id')) continue;
+    const isString = kindAt(document, member.valueStart) === 'a string';
+    fileId = isString ? parse(document.subarray(member.valueStart, member.valueEnd)) : null;
+  }
+  return fileId;
 }
 
 function parse(value: Uint8Array): unknown {

@@ -3,6 +3,8 @@ import { notJson, notUtf8, wrongShape } from './bad-line.ts';
 import { isKey, membersOf } from './json-scan.ts';
 import { LARGE_LINE_BYTES, parseLargeLine } from './large-line.ts';
 import { MAX_DEPTH, mayBeTooDeep } from './json-machine.ts';
+import { namedFiles } from './named-files.ts';
+import type { NamedFile } from './named-files.ts';
 
 /** A request as it stands in its line; both ranges are views of the line. */
 export interface RequestLine {
@@ -23,6 +25,7 @@ export interface ParsedLine {
   readonly streams: boolean;
   /** Which of the members asked for the body has, with another value than null. */
   readonly members: readonly string[];
+  readonly files: readonly NamedFile[];
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -85,6 +88,7 @@ export function parseRequestLine(line: Uint8Array, names: readonly string[]): Pa
     members: names.filter(
       (name) => Object.hasOwn(body as object, name) && (body as Record<string, unknown>)[name] !== null,
     ),
+    files: namedFiles(body as Record<string, unknown>),
   };
 }
 

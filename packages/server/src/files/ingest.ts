@@ -104,6 +104,7 @@ export async function ingestFile(
       lineIndex: result.index?.summary ?? null,
       manifest: blob === null ? [] : [blob],
       cuts: await cuts.finish(),
+      references: result.index?.references ?? [],
     };
     await deps.reachStopPoint('upload.durable');
     signal?.throwIfAborted();

@@ -4,7 +4,7 @@ import { tooLongLine } from '../bytes/bad-line.ts';
 import type { BadLine } from '../bytes/bad-line.ts';
 import { parseRequestLine } from '../bytes/request-line.ts';
 import type { ParsedLine } from '../bytes/request-line.ts';
-import type { LineIndexSummary } from '../storage/ports/file-records.ts';
+import type { FileReference, LineIndexSummary } from '../storage/ports/file-records.ts';
 
 /** A run of whole lines: the smallest thing that shards are made of. */
 export interface CutGroup {
@@ -18,6 +18,8 @@ export interface LineIndex {
   readonly summary: LineIndexSummary;
   /** The groups of the whole file, encoded; see `decodeCuts`. */
   readonly cuts: Uint8Array;
+  /** The files that its lines name, each once; none if they are too many (`LineIndexSummary.filesNamed`). */
+  readonly references: readonly FileReference[];
   /** What is wrong with the first bad line, or null if there is none. */
   readonly firstFault: BadLine['fault'] | null;
 }
@@ -54,6 +56,10 @@ const BAD_LINES_KEPT = 100;
 const MODELS_KEPT = 100;
 /** A longer name is nobody's model; its file counts as one of too many models. */
 const MODEL_LENGTH = 1_000;
+/** At 100 bytes each in the index thread, and each a row; who names more spreads them over several files. */
+const REFERENCES_KEPT = 100_000;
+/** Of an id in a line. Ours are shorter, so one that is cut off is nobody's, as the whole one would be. */
+const REFERENCE_LENGTH = 64;
 
 /**
  * One pass over a JSONL file of requests: checks every line and notes where shards may begin and end. Memory: the current
@@ -81,6 +87,7 @@ export class LineIndexer {
     return {
       summary: this.#summary.build(),
       cuts: this.#cuts.finish(),
+      references: this.#summary.references,
       firstFault: this.#summary.firstFault,
     };
   }
@@ -109,6 +116,11 @@ class SummaryBuilder {
   #withoutModel = 0;
   #firstWithoutModel: number | null = null;
   #streamSeen = false;
+  #references: Map<string, FileReference> | null = new Map();
+
+  get references(): readonly FileReference[] {
+    return [...(this.#references?.values() ?? [])];
+  }
 
   add(line: number, request: ParsedLine | BadLine): void {
     this.#requests += 1;
@@ -129,6 +141,14 @@ class SummaryBuilder {
       this.#countModel(request.bodyModel);
     }
     if (request.streams) this.#streamSeen = true;
+    for (const { member, fileId } of request.files) this.#refer({ member, fileId: cutOff(fileId), line });
+  }
+
+  #refer(reference: FileReference): void {
+    if (this.#references === null) return;
+    const key = `${reference.member} ${reference.fileId}`;
+    if (!this.#references.has(key)) this.#references.set(key, reference);
+    if (this.#references.size > REFERENCES_KEPT) this.#references = null;
   }
 
   #countModel(model: string): void {
@@ -150,8 +170,13 @@ class SummaryBuilder {
       withoutModel: this.#withoutModel,
       firstWithoutModel: this.#firstWithoutModel,
       streamSeen: this.#streamSeen,
+      filesNamed: this.#references?.size ?? null,
     };
   }
+}
+
+function cutOff(fileId: string): string {
+  return fileId.length > REFERENCE_LENGTH ? fileId.slice(0, REFERENCE_LENGTH) : fileId;
 }
 
 const HEADER = Buffer.from([...Buffer.from('cuts'), 1]);

@@ -10,6 +10,7 @@ import { registerFoldContract } from './database/fold-contract.ts';
 import { registerFinaliseContract } from './database/finalise-contract.ts';
 import { registerInterleavingContract } from './database/interleaving-contract.ts';
 import { registerJournalContract } from './database/journal-contract.ts';
+import { registerNamedFileContract } from './database/named-file-contract.ts';
 import { registerSessionContract } from './database/session-contract.ts';
 import { registerShardContract } from './database/shard-contract.ts';
 import { registerStopContract } from './database/stop-contract.ts';
@@ -28,6 +29,7 @@ export function registerDatabaseContract(name: string, open: OpenDatabase): void
     registerWorkspaceContract(open);
     registerAuditContract(open);
     registerFileContract(open);
+    registerNamedFileContract(open);
     registerBatchContract(open);
     registerTaskContract(open);
     registerShardContract(open);

@@ -3,10 +3,11 @@ import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import type { FastifyInstance } from 'fastify';
 import type { Caller } from '../../access/authenticate.ts';
 import type { CutBody } from '../../bytes/inline-cutter.ts';
-import type { BatchRecord, NewBatch } from '../../storage/ports/batch-records.ts';
+import { fileMemberOf } from '../../bytes/named-files.ts';
+import type { BatchRecord, MissingNamedFile, NewBatch } from '../../storage/ports/batch-records.ts';
 import { DatabaseRefused } from '../../storage/ports/database.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { ApiError, fileNotFound } from '../errors.ts';
+import { ApiError, fileNotFound, invalidMember } from '../errors.ts';
 import { limitsOf } from '../limits.ts';
 import { readCreateBody } from './create-body.ts';
 import { readCreateMembers } from './create-members.ts';
@@ -92,6 +93,7 @@ async function createBatch(
     metadata: members.metadata,
     timeoutMs: Math.max(members.timeoutHours * HOUR_MS, settings.leastTimeoutMs),
     inputFileIds: inputs.map((input) => input.id),
+    fileMember: fileMemberOf(members.endpoint),
     inline: members.inputFileIds === null,
     totalRequests: work.totalRequests,
     routes: work.routes,
@@ -106,6 +108,7 @@ async function createBatch(
   });
   if (created.kind === 'created') return created.batch;
   if (created.kind === 'missing-file') throw fileNotFound(created.fileId);
+  if (created.kind === 'missing-named-file') throw namedFileNotFound(created, batch);
   if (created.kind === 'too-many-active') {
     throw new ApiError(
       'too_many_jobs',
@@ -117,4 +120,22 @@ async function createBatch(
     `The workspace has ${created.pending} unfinished requests, and with this job it would have more than ${created.limit}. ` +
       'Wait for jobs to finish, or cancel some.',
   );
+}
+
+function namedFileNotFound(
+  { inputFileId, line, fileId, missing }: MissingNamedFile,
+  { inline, fileMember }: NewBatch,
+): ApiError {
+  const id = JSON.stringify(fileId);
+  const others = missing === 1 ? '' : ` So it is with ${missing} of the files that are named.`;
+  const advice = 'Upload it to this workspace first, or correct the id. Nothing was sent.';
+  if (!inline) {
+    return new ApiError(
+      'named_file_not_found',
+      `Line ${line} of file ${inputFileId} names a file in "${fileMember}" that is not there: ${id}.${others} ${advice}`,
+    );
+  }
+  const location = ['body', 'requests', line - 1, 'body', ...fileMember!.split('.')];
+  const message = `There is no file ${id}.${others} ${advice}`;
+  return invalidMember(location, message, 'value_error', 'named_file_not_found');
 }

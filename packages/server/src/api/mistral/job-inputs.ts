@@ -1,5 +1,6 @@
 import { REQUIRED_MEMBERS } from '@bora/protocol/batch-endpoints';
 import type { BatchEndpoint } from '@bora/protocol/batch-endpoints';
+import { fileMemberOf } from '../../bytes/named-files.ts';
 import { memberCountOf } from '../../files/line-index.ts';
 import { routeOf } from '../../storage/ports/batch-records.ts';
 import type { FileFacts, LineIndexSummary } from '../../storage/ports/file-records.ts';
@@ -69,6 +70,14 @@ function checkLines({ endpoint, model }: Job, input: JobInput, index: LineIndexS
       'missing_member',
       `${endpoint} needs ${member} in each request's body, but ${without} of ${index.requests} in ${describe(input)} ` +
         `lack it, first on line ${found?.firstWithout ?? 1}. Are the requests meant for another endpoint?`,
+    );
+  }
+  const fileMember = fileMemberOf(endpoint);
+  if (fileMember !== null && index.filesNamed === null) {
+    throw new ApiError(
+      'too_many_named_files',
+      `The lines of ${describe(input)} name more files in "${fileMember}" than Bora keeps watch over for one input (100,000). ` +
+        'Spread the requests over several input files; a job may have many.',
     );
   }
   if (model === null && index.withoutModel > 0) {

@@ -77,6 +77,8 @@ export interface NewBatch {
   readonly timeoutMs: number;
   /** Input files in order; all of the same workspace. */
   readonly inputFileIds: readonly string[];
+  /** The member (see `FileReference`) in which its lines name files, each of which must be one that its creator sees. Default: none. */
+  readonly fileMember?: string | null;
   /** Made from inline `requests`: results are shown inline by default. */
   readonly inline: boolean;
   /** Requests over all inputs if their indexes tell, else null until planned. */
@@ -105,8 +107,20 @@ export type CreateBatchResult =
   | { readonly kind: 'created'; readonly batch: BatchRecord }
   /** An input file is unknown, deleted, expired, another workspace's or another user's. */
   | { readonly kind: 'missing-file'; readonly fileId: string }
+  | MissingNamedFile
   | { readonly kind: 'too-many-pending'; readonly pending: number; readonly limit: number }
   | { readonly kind: 'too-many-active'; readonly active: number; readonly limit: number };
+
+/** A line of an input names a file that is unknown, deleted, expired, another workspace's or another user's. */
+export interface MissingNamedFile {
+  readonly kind: 'missing-named-file';
+  readonly inputFileId: string;
+  /** The first such line of the first such input; physical, 1-based. */
+  readonly line: number;
+  readonly fileId: string;
+  /** How many such files that input names. */
+  readonly missing: number;
+}
 
 export interface BatchRecord {
   readonly id: string;

@@ -32,7 +32,14 @@ export interface FileRecords {
   readCuts(fileId: string): Promise<BlobRef | null>;
 
   /**
-   * Hides a file at once and queues its purge (which waits for batches that still read it). Audited.
+   * A file that a line of the batch names in `member`. If the line index of an input has it, it was there when the batch was created:
+   * it is found though it was deleted since, and its bytes stay until the batch has ended. Any other is found if the batch's creator
+   * sees it now. Else null.
+   */
+  findNamedFile(batchId: string, member: string, fileId: string): Promise<FileRecord | null>;
+
+  /**
+   * Hides a file at once and queues its purge (which waits for batches that still read it, or whose lines name it). Audited.
    * False if there was nothing that `by` sees.
    */
   deleteFile(workspaceId: string, fileId: string, by?: Actor): Promise<boolean>;
@@ -66,6 +73,8 @@ export interface NewFile extends FileFacts {
   readonly manifest: readonly BlobRef[];
   /** Encoded cuts (see files/line-index.ts); null for a file without a line index. */
   readonly cuts: BlobRef | null;
+  /** The files that its lines name, each (member, id) once. Default: none. */
+  readonly references?: readonly FileReference[];
 }
 
 export interface FileRecord extends FileFacts {
@@ -96,6 +105,17 @@ export interface LineIndexSummary {
   readonly firstWithoutModel: number | null;
   /** Some body says `"stream": true`. */
   readonly streamSeen: boolean;
+  /** Files that bodies name (`FileReference`); null if they are too many to keep. An index of an older Bora lacks it. */
+  readonly filesNamed?: number | null;
+}
+
+/** A file that lines of another file name. It need not exist. */
+export interface FileReference {
+  /** Where in the body: `file_id`, or `document.file_id`. */
+  readonly member: string;
+  readonly fileId: string;
+  /** The first line that does; physical, 1-based. */
+  readonly line: number;
 }
 
 export interface FileFilter {

@@ -6,6 +6,7 @@ import type {
   BatchRecord,
   BatchRecords,
   CreateBatchResult,
+  MissingNamedFile,
   NewBatch,
   WorkCounts,
 } from '../ports/batch-records.ts';
@@ -56,6 +57,8 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
       if (existing?.workspaceId === batch.workspaceId) return { kind: 'created', batch: existing };
       const missing = batch.inputFileIds.find((fileId) => !fileIsThere(context, batch, fileId));
       if (missing !== undefined) return { kind: 'missing-file', fileId: missing };
+      const unnamed = missingNamedFile(context, batch);
+      if (unnamed !== null) return unnamed;
       const refused = overLimit(context, batch, limits);
       if (refused !== null) return refused;
 
@@ -215,6 +218,25 @@ function fileIsThere(context: StoreContext, { workspaceId, createdBy }: NewBatch
     { fileId, workspaceId, createdBy, now: context.now() },
   );
   return row !== undefined;
+}
+
+/** Checked in the transaction that makes the batch, from which on a deletion waits: no line finds its file gone. */
+function missingNamedFile(context: StoreContext, batch: NewBatch): MissingNamedFile | null {
+  const { workspaceId, createdBy, inputFileIds, fileMember = null } = batch;
+  if (fileMember === null) return null;
+  for (const inputFileId of inputFileIds) {
+    const { missing, line, fileId } = first<Omit<MissingNamedFile, 'kind' | 'inputFileId'>>(
+      context,
+      // With one min() SQLite takes the other columns from the row that has it.
+      `SELECT count(*) AS missing, min(r.line) AS line, r.named_id AS fileId FROM file_reference r
+       WHERE r.file_id = :inputFileId AND r.member = :fileMember AND NOT EXISTS (
+         SELECT 1 FROM file f WHERE f.id = r.named_id AND f.workspace_id = :workspaceId AND f.hidden_at IS NULL
+           AND (f.expires_at IS NULL OR f.expires_at > :now) AND ${seenBy(':createdBy')})`,
+      { inputFileId, fileMember, workspaceId, createdBy, now: context.now() },
+    )!;
+    if (missing > 0) return { kind: 'missing-named-file', inputFileId, line, fileId, missing };
+  }
+  return null;
 }
 
 function overLimit(

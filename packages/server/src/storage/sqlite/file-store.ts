@@ -31,6 +31,16 @@ interface FileRow {
 }
 
 export function fileStore(context: StoreContext): Synchronous<FileRecords> {
+  const getFile = (workspaceId: string, fileId: string, viewer: string | null): FileRecord | null => {
+    const row = first<FileRow>(
+      context,
+      `SELECT * FROM file WHERE id = :fileId AND workspace_id = :workspaceId AND hidden_at IS NULL
+       AND (expires_at IS NULL OR expires_at > :now) AND ${seenBy(':viewer')}`,
+      { fileId, workspaceId, viewer, now: context.now() },
+    );
+    return row === undefined ? null : fileFrom(row);
+  };
+
   return {
     createFile(file, session, by = NOBODY, maxStoredBytes = null) {
       if (first(context, 'SELECT 1 FROM file WHERE id = ?', file.id) === undefined) {
@@ -61,6 +71,16 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
             ...blobValues(file.cuts),
           );
         }
+        for (const { member, fileId, line } of file.references ?? []) {
+          run(
+            context,
+            'INSERT INTO file_reference (file_id, member, named_id, line) VALUES (?, ?, ?, ?)',
+            file.id,
+            member,
+            fileId,
+            line,
+          );
+        }
         const { filename, purpose, bytes } = file;
         audit(context, by, {
           action: 'file.create',
@@ -73,14 +93,24 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
       return fileFrom(row!);
     },
 
-    getFile(workspaceId, fileId, viewer) {
+    getFile,
+
+    findNamedFile(batchId, member, fileId) {
       const row = first<FileRow>(
         context,
-        `SELECT * FROM file WHERE id = :fileId AND workspace_id = :workspaceId AND hidden_at IS NULL
-         AND (expires_at IS NULL OR expires_at > :now) AND ${seenBy(':viewer')}`,
-        { fileId, workspaceId, viewer, now: context.now() },
+        `SELECT f.* FROM file f JOIN batch b ON b.id = :batchId AND b.workspace_id = f.workspace_id
+         WHERE f.id = :fileId AND EXISTS (
+           SELECT 1 FROM batch_input i JOIN file_reference r ON r.file_id = i.file_id
+           WHERE i.batch_id = b.id AND r.named_id = f.id AND r.member = :member)`,
+        { batchId, member, fileId },
       );
-      return row === undefined ? null : fileFrom(row);
+      if (row !== undefined) return fileFrom(row);
+      const batch = first<{ workspace_id: string; created_by: string | null }>(
+        context,
+        'SELECT workspace_id, created_by FROM batch WHERE id = ?',
+        batchId,
+      );
+      return batch === undefined ? null : getFile(batch.workspace_id, fileId, batch.created_by);
     },
 
     listFiles(workspaceId, filter) {

@@ -23,6 +23,7 @@ export interface SqliteOptions {
 const METHODS = Object.keys({
   createFile: 0,
   getFile: 0,
+  findNamedFile: 0,
   listFiles: 0,
   readManifest: 0,
   readCuts: 0,

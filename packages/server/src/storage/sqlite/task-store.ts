@@ -285,8 +285,9 @@ function purgeFile(context: StoreContext, fileId: string, limit: number): 'more'
   const reader = first(
     context,
     `SELECT 1 FROM batch_input i JOIN batch b ON b.id = i.batch_id
-     WHERE i.file_id = ? AND b.state IN ('validating', 'queued', 'running', 'expiring', 'cancelling')`,
-    fileId,
+     WHERE i.file_id IN (SELECT :fileId UNION ALL SELECT file_id FROM file_reference WHERE named_id = :fileId)
+       AND b.state IN ('validating', 'queued', 'running', 'expiring', 'cancelling')`,
+    { fileId },
   );
   if (reader !== undefined) return 'in-use';
   const purged = run(
@@ -298,6 +299,7 @@ function purgeFile(context: StoreContext, fileId: string, limit: number): 'more'
   if (purged === limit) return 'more';
   releaseOwned(context, `file/${fileId}`);
   run(context, 'DELETE FROM file_cuts WHERE file_id = ?', fileId);
+  run(context, 'DELETE FROM file_reference WHERE file_id = ?', fileId);
   run(context, 'DELETE FROM file WHERE id = ?', fileId);
   return 'done';
 }
