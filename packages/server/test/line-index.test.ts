@@ -158,10 +158,8 @@ test('each file that lines name is indexed once, with the first line that does',
 });
 
 test('more files than are kept are none, and the index says so', () => {
-  const line = (at: number): string => `{"body":{"file_id":"${at}"}}\n`;
-  const { summary, references } = index([
-    Buffer.from(Array.from({ length: 100_001 }, (_, at) => line(at)).join('')),
-  ]);
+  const lines = Array.from({ length: 100_001 }, (_, at) => `{"body":{"file_id":"${at}"}}\n`);
+  const { summary, references } = index([Buffer.from(lines.join(''))]);
   assert.equal(summary.filesNamed, null);
   assert.deepEqual(references, []);
 });

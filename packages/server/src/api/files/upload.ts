@@ -65,7 +65,7 @@ function settle(facts: KnownFacts, fields: ReadonlyMap<string, string>, now: num
     visibility,
     expiry,
   } = validate(fileUploadFields, Object.fromEntries(fields), 'body');
-  const purpose = named ?? (facts.mimetype === 'application/jsonl' ? 'batch' : 'ocr');
+  const purpose = named ?? purposeOf(facts.mimetype);
   if (purpose === 'batch' && !mayBeJsonl(facts.mimetype)) throw wrongType(facts.mimetype);
   return {
     facts: {
@@ -78,6 +78,12 @@ function settle(facts: KnownFacts, fields: ReadonlyMap<string, string>, now: num
     },
     check: purpose === 'batch' ? 'refuse-bad-lines' : 'no-index',
   };
+}
+
+/** Of a file whose uploader does not say. */
+function purposeOf(mimetype: string): FilePurpose {
+  if (mimetype === 'application/jsonl') return 'batch';
+  return mimetype.startsWith('audio/') ? 'audio' : 'ocr';
 }
 
 /** In the words of the real service (reported). */
