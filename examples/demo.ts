@@ -52,8 +52,13 @@ async function demo(signal: AbortSignal): Promise<void> {
     slots: 64,
     latencyMs: { p50: 380, p99: 1_100 },
   });
-  // Read from here alone: the demo is the same whatever BORA_… variables and bora.yaml say.
-  const config = readConfig({ flags: { upstream: simulator.url }, folder: FOLDER });
+  // Read from here alone: the demo is the same whatever BORA_… variables and another bora.yaml say. What it is to listen to is a link,
+  // and as JSON nobody fetches it: the demo needs no network.
+  await writeFile(
+    join(FOLDER, 'bora.yaml'),
+    `upstreams:\n  - url: ${simulator.url}\n    transcriptions: json\n`,
+  );
+  const config = readConfig({ folder: FOLDER });
   await using bora = await startPrivateBora(join(FOLDER, 'data'), config, signal);
   const client = new BoraClient({ baseUrl: bora.url });
   output.say(`Bora listens on ${bora.url} and keeps everything in ./${FOLDER}.`);

@@ -1,15 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
 import type { FastifyInstance } from 'fastify';
 import { AuditRetention } from './access/audit-retention.ts';
 import { Authenticator } from './access/authenticate.ts';
 import { checkBinding } from './access/loopback.ts';
+import { downloadLink } from './access/signed-url.ts';
 import { createApi } from './api/create-api.ts';
 import { listenOn } from './api/listen.ts';
 import { closeWithin } from './api/close-within.ts';
 import { WritingSession } from './api/writing-session.ts';
 import type { Config, ConfigSources } from './config/config.ts';
 import { readConfig } from './config/config.ts';
+import { LineContent } from './dispatch/line-content.ts';
 import { DEFAULT_DISPATCH_SETTINGS } from './dispatch/settings.ts';
 import type { DispatchSettings } from './dispatch/settings.ts';
 import { Worker } from './dispatch/worker.ts';
@@ -26,15 +29,20 @@ import { openDiskBlobStore } from './storage/disk/disk-blob-store.ts';
 import { openSystemDisk } from './storage/disk/system-disk.ts';
 import type { AccessRecords } from './storage/ports/access-records.ts';
 import type { AuditRecords } from './storage/ports/audit-records.ts';
+import type { BlobStore } from './storage/ports/blobs.ts';
 import type { Database } from './storage/ports/database.ts';
 import type { Disk } from './storage/ports/disk.ts';
 import type { WorkspaceRecords } from './storage/ports/workspace-records.ts';
 import type { SqliteOptions } from './storage/sqlite/open-sqlite-database.ts';
 import { openSqliteDatabase } from './storage/sqlite/open-sqlite-database.ts';
+import { GuardedFetch } from './upstreams/guarded-fetch.ts';
+import type { Resolve } from './upstreams/guarded-fetch.ts';
 import { UpstreamRegistry } from './upstreams/registry.ts';
 import type { Upstreams, UpstreamStatus } from './upstreams/upstreams.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
+/** A link to a file goes to an upstream with the request, which may wait there as long as the attempt may take. */
+const LINK_SECONDS = 24 * 60 * 60;
 
 /** What tests and tools put in place of the real thing. */
 export interface BoraOverrides {
@@ -49,6 +57,8 @@ export interface BoraOverrides {
   readonly disk?: (disk: Disk) => Disk | Promise<Disk>;
   readonly sqlite?: Pick<SqliteOptions, 'killInJournalTransaction' | 'storeVariant'>;
   readonly upstreams?: Upstreams;
+  /** Resolves the hosts of links in requests. */
+  readonly resolve?: Resolve;
   readonly dispatch?: Partial<DispatchSettings>;
 }
 
@@ -205,6 +215,7 @@ async function open(
     database,
     blobs,
     upstreams,
+    content: lineContent(config, { database, blobs, clock }, overrides.resolve),
     clock,
     log: logOf(log, 'worker'),
     reachStopPoint,
@@ -232,4 +243,25 @@ async function open(
   });
   const mainLog = logOf(log, 'main');
   return { config, log: mainLog, clock, database, upstreams, worker, collector, auditRetention, api };
+}
+
+function lineContent(
+  config: Config,
+  { database, blobs, clock }: { database: Database; blobs: BlobStore; clock: Clock },
+  resolve: Resolve | undefined,
+): LineContent {
+  const { fetchMaxBytes: maxBytes, fetchTimeoutSeconds, fetchAllow, publicUrl } = config;
+  const settings = { maxBytes, timeoutMs: fetchTimeoutSeconds * 1000, allow: fetchAllow ?? [] };
+  return new LineContent({
+    database,
+    blobs,
+    fetch: new GuardedFetch(settings, clock, resolve),
+    linkTo: async ({ id: fileId, workspaceId }, { id: batchId }) => {
+      const expires = Math.floor(clock.now() / 1000) + LINK_SECONDS;
+      const grant = { fileId, workspaceId, expires, batchId };
+      // Checked with the configuration: no upstream takes links unless there is a public URL.
+      return downloadLink(publicUrl!, grant, await database.signingSecret());
+    },
+    newBoundary: () => `bora-${randomUUID()}`,
+  });
 }

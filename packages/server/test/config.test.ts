@@ -101,6 +101,7 @@ upstreams:
     max_in_flight: 256
     timeout_seconds: 90
     weight: 2
+    transcriptions: json
     requests_per_minute: 60
     tokens_per_minute: 90000
     headers: { x-team: batch }
@@ -118,6 +119,7 @@ upstreams:
     timeoutMs: 90_000,
     headers: { 'x-team': 'batch' },
     weight: 2,
+    fileForms: { transcriptions: 'json', documents: 'data' },
     requestsPerMinute: 60,
     tokensPerMinute: 90_000,
   });

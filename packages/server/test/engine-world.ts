@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { BlobNamePool } from '../src/files/blob-names.ts';
 import { readFileRange } from '../src/files/content.ts';
+import { LineContent } from '../src/dispatch/line-content.ts';
 import { IndexThread } from '../src/files/index-thread.ts';
 import { ingestFile } from '../src/files/ingest.ts';
 import { systemClock, type Clock } from '../src/observe/clock.ts';
@@ -72,6 +73,13 @@ export async function openEngineWorld(
     log: silentLog,
     reachStopPoint,
     settings,
+    content: new LineContent({
+      database,
+      blobs,
+      fetch: { open: () => Promise.reject(new Error('Nothing is to be fetched.')) },
+      linkTo: () => Promise.reject(new Error('Nothing is to be linked.')),
+      newBoundary: () => 'boundary',
+    }),
   };
   const another = (): Worker => new Worker(workers);
   const worker = another();

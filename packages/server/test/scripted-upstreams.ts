@@ -1,3 +1,4 @@
+import { DEFAULT_FILE_FORMS } from '../src/upstreams/upstreams.ts';
 import type { AttemptRequest, Slot, Upstreams, UpstreamStatus, Verdict } from '../src/upstreams/upstreams.ts';
 
 export interface SentBody {
@@ -68,6 +69,7 @@ export class ScriptedUpstreams implements Upstreams {
     return {
       upstream: 'scripted',
       renamed: null,
+      fileForms: DEFAULT_FILE_FORMS,
       onTrial: false,
       release,
       send: async (request, signal) => {

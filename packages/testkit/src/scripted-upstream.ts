@@ -1,15 +1,18 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** What an upstream was asked. */
 export interface ScriptedRequest {
   /** For example `/v1/chat/completions`. */
   readonly endpoint: string;
+  /** Empty if it came as something else than JSON. */
   readonly body: Readonly<Record<string, unknown>>;
   /** The body as it came. */
   readonly text: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly headers: IncomingHttpHeaders;
 }
 
 export interface ScriptedAnswer {
@@ -41,8 +44,12 @@ export async function startScriptedUpstream(
     const endpoint = call.url ?? '';
     if (endpoint === '/v1/models')
       return { body: { object: 'list', data: models.map((id) => ({ id, object: 'model' })) } };
-    const text = await textOf(call);
-    const request = { endpoint, body: JSON.parse(text) as Record<string, unknown>, text };
+    const { headers } = call;
+    const bytes = await bytesOf(call);
+    const text = bytes.toString();
+    const isJson = headers['content-type'] === 'application/json';
+    const body = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
+    const request = { endpoint, body, text, bytes, headers };
     requests.push(request);
     for (const { count, resolve } of waiting) if (requests.length >= count) resolve();
     return answer(request);
@@ -90,8 +97,8 @@ export function chatAnswer(model: string, content: string): ScriptedAnswer {
   };
 }
 
-async function textOf(call: IncomingMessage): Promise<string> {
+async function bytesOf(call: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
   const chunks: Buffer[] = [];
   for await (const chunk of call as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }

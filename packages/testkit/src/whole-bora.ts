@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { BoraClient } from '@bora/client';
 import type { BoraOverrides } from '@bora/server';
 import { Bora } from '@bora/server';
@@ -11,6 +13,8 @@ export interface WholeBoraOptions {
   readonly simulator?: Partial<SimulatorSettings>;
   /** Base URLs of its upstreams, instead of the simulator. */
   readonly upstreams?: readonly string[];
+  /** What `bora.yaml` says of the simulator beside its URL: `{ transcriptions: 'json' }`. */
+  readonly upstream?: Readonly<Record<string, unknown>>;
   /** Other options, as environment variables: `{ BORA_MAX_FILE_BYTES: '1MiB' }`. */
   readonly env?: Readonly<Record<string, string>>;
   readonly overrides?: BoraOverrides;
@@ -35,10 +39,15 @@ export async function startWholeBora(options: WholeBoraOptions = {}): Promise<Wh
   const dataFolder = options.dataFolder ?? starting.use(await makeTemporaryFolder()).path;
   const simulator = starting.use(await startSimulator(options.simulator));
   const upstreams = options.upstreams ?? [simulator.url];
+  if (options.upstream !== undefined) {
+    // JSON is YAML.
+    const described = { upstreams: [{ url: simulator.url, ...options.upstream }] };
+    await writeFile(join(dataFolder, 'bora.yaml'), JSON.stringify(described));
+  }
   const env = {
     BORA_PORT: '0',
     BORA_DATA: dataFolder,
-    BORA_UPSTREAM: upstreams.join(','),
+    BORA_UPSTREAM: options.upstream === undefined ? upstreams.join(',') : '',
     BORA_STOP_GRACE_SECONDS: '1',
     ...options.env,
   };

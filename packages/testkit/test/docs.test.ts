@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { ERROR_CODES } from '@bora/server/api/error-codes';
+import { FETCH_REFUSALS } from '@bora/server/upstreams/fetch-refusal';
 import { STOP_POINTS } from '@bora/server/observe/stop-points';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
@@ -46,7 +47,7 @@ test('source files that documents name are there', () => {
 
 test('the page of failures names only codes that the page of errors explains', () => {
   const explained = new Set(all(read('docs/errors.md'), /^\| `([a-z_]+)`/gm));
-  for (const code of Object.keys(ERROR_CODES)) assert.ok(explained.has(code), code);
+  for (const code of Object.keys({ ...ERROR_CODES, ...FETCH_REFUSALS })) assert.ok(explained.has(code), code);
   const named = all(read('docs/failures.md'), /`([a-z]+(?:_[a-z]+)+)`/g).filter(
     (word) => !OTHER_WORDS.has(word),
   );

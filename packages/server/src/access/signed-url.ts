@@ -6,12 +6,20 @@ export interface DownloadGrant {
   readonly workspaceId: string;
   /** Unix seconds. */
   readonly expires: number;
+  /** A batch whose lines name the file: as long as it runs, the link leads to the file though it was deleted. */
+  readonly batchId?: string;
+}
+
+/** A link to a file's content that works without a key, at a Bora that is reached under `base`. */
+export function downloadLink(base: string, grant: DownloadGrant, secret: string): string {
+  return `${base}/v1/files/${grant.fileId}/content?${signDownload(grant, secret).toString()}`;
 }
 
 /** The query of a signed URL. */
 export function signDownload(grant: DownloadGrant, secret: string): URLSearchParams {
   return new URLSearchParams({
     workspace: grant.workspaceId,
+    ...(grant.batchId === undefined ? {} : { batch: grant.batchId }),
     expires: String(grant.expires),
     signature: signatureOf(grant, secret).toString('base64url'),
   });
@@ -27,11 +35,13 @@ export function verifyDownload(
   secret: string,
   nowMs: number,
 ): DownloadGrant | null {
-  const { workspace, expires, signature } = query;
+  const { workspace, expires, signature, batch } = query;
   if (typeof workspace !== 'string' || typeof expires !== 'string' || typeof signature !== 'string')
     return null;
   if (!/^\d{1,12}$/.test(expires)) return null;
-  const grant = { fileId, workspaceId: workspace, expires: Number(expires) };
+  if (batch !== undefined && typeof batch !== 'string') return null;
+  const about = { fileId, workspaceId: workspace, expires: Number(expires) };
+  const grant = batch === undefined ? about : { ...about, batchId: batch };
   const expected = signatureOf(grant, secret);
   const given = Buffer.from(signature, 'base64url');
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null;
@@ -39,6 +49,13 @@ export function verifyDownload(
 }
 
 function signatureOf(grant: DownloadGrant, secret: string): Buffer {
-  const message = `download\n${grant.workspaceId}\n${grant.fileId}\n${grant.expires}`;
+  const { workspaceId, fileId, expires, batchId } = grant;
+  const message = [
+    'download',
+    workspaceId,
+    fileId,
+    expires,
+    ...(batchId === undefined ? [] : [batchId]),
+  ].join('\n');
   return createHmac('sha256', Buffer.from(secret, 'hex')).update(message).digest();
 }

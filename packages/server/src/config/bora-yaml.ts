@@ -41,6 +41,10 @@ const fileUpstream = z.strictObject({
   timeout_seconds: z.number().positive().optional(),
   /** Sent with each request. */
   headers: z.record(z.string(), z.string()).optional(),
+  /** How it takes requests to transcribe: as a form with the sound in it, or as the line has them. */
+  transcriptions: z.enum(['multipart', 'json']).optional(),
+  /** How it gets files that lines name, in JSON: as data URLs, or as signed links to Bora. */
+  documents: z.enum(['data', 'url']).optional(),
   /** Share of the work among upstreams of the same model; default 1. */
   weight: z.number().positive().optional(),
 });

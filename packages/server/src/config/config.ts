@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import type { FileUpstream } from './bora-yaml.ts';
 import { readBoraYaml } from './bora-yaml.ts';
@@ -33,6 +34,10 @@ export interface UpstreamOptions {
   readonly timeoutMs: number | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly weight: number;
+  readonly fileForms: {
+    readonly transcriptions: 'multipart' | 'json';
+    readonly documents: 'data' | 'url';
+  };
   /** Null: no limit. */
   readonly requestsPerMinute: number | null;
   readonly tokensPerMinute: number | null;
@@ -76,7 +81,15 @@ export function readConfig(sources: ConfigSources = {}): Config {
       ? file.upstreams.map((described) => fromFile(described, env))
       : upstream.map((url) => fromUrl(url, upstreamApiKey, upstreamMaxInFlight));
   checkNames(upstreams);
+  for (const network of rest.fetchAllow ?? []) checkNetwork(network);
   const publicUrl = rest.publicUrl === null ? null : checkUrl(rest.publicUrl, 'BORA_PUBLIC_URL');
+  const linked = upstreams.find(({ fileForms }) => fileForms.documents === 'url');
+  if (linked !== undefined && publicUrl === null) {
+    throw new ConfigError(
+      `Upstream ${linked.name} gets files as links (documents: url), but BORA_PUBLIC_URL does not say where they lead. Set it to a ` +
+        'URL under which that upstream reaches Bora, or write documents: data.',
+    );
+  }
   return { ...rest, data: resolve(folder, rest.data), publicUrl, upstreams, leastTimeoutMs };
 }
 
@@ -127,6 +140,7 @@ function fromUrl(url: string, apiKey: string | null, maxInFlight: number | null)
     timeoutMs: null,
     headers: {},
     weight: 1,
+    fileForms: { transcriptions: 'multipart', documents: 'data' },
     requestsPerMinute: null,
     tokensPerMinute: null,
   };
@@ -152,6 +166,10 @@ function fromFile(described: FileUpstream, env: NonNullable<ConfigSources['env']
     timeoutMs: described.timeout_seconds === undefined ? null : described.timeout_seconds * 1000,
     headers: described.headers ?? {},
     weight: described.weight ?? 1,
+    fileForms: {
+      transcriptions: described.transcriptions ?? 'multipart',
+      documents: described.documents ?? 'data',
+    },
     requestsPerMinute: described.requests_per_minute ?? null,
     tokensPerMinute: described.tokens_per_minute ?? null,
   };
@@ -166,6 +184,18 @@ function checkUrl(text: string, writtenAs: string): string {
     );
   }
   return url.href.replace(/\/+$/, '').replace(/\/v1$/, '');
+}
+
+function checkNetwork(network: string): void {
+  const [address, prefix, ...more] = network.split('/');
+  const family = isIP(address);
+  const longest = family === 4 ? 32 : 128;
+  const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= longest);
+  if (family === 0 || !isPrefix || more.length > 0) {
+    throw new ConfigError(
+      `BORA_FETCH_ALLOW names ${JSON.stringify(network)}; it must be an address or a network such as 10.1.0.0/16.`,
+    );
+  }
 }
 
 function nameOf(url: string): string {

@@ -190,6 +190,34 @@ export const OPTIONS = {
     unit: 'bytes',
     description: 'With less room on the disk uploads and results are not written, and /readyz answers 503.',
   },
+  fetchAllow: {
+    env: 'BORA_FETCH_ALLOW',
+    flag: '--fetch-allow',
+    type: 'list',
+    default: null,
+    description:
+      'Addresses and networks, such as 10.1.0.0/16, separated by commas, from which file_url may be fetched though they are private, ' +
+      'local or reserved.',
+  },
+  fetchMaxBytes: {
+    env: 'BORA_FETCH_MAX_BYTES',
+    flag: '--fetch-max-bytes',
+    type: 'number',
+    default: 512 * MIB,
+    min: 1,
+    unit: 'bytes',
+    description: 'Largest content of a file_url; a larger one makes its request fail.',
+  },
+  fetchTimeoutSeconds: {
+    env: 'BORA_FETCH_TIMEOUT_SECONDS',
+    flag: '--fetch-timeout-seconds',
+    type: 'number',
+    default: 120,
+    min: 1,
+    max: 3600,
+    unit: 'seconds',
+    description: 'How long Bora waits for the server of a file_url, from the name to the last byte.',
+  },
   auditDays: {
     env: 'BORA_AUDIT_DAYS',
     flag: '--audit-days',

@@ -1,4 +1,5 @@
 import { errorBody, failureLine, successLine } from '../batches/result-line.ts';
+import { fileMemberOf } from '../bytes/named-files.ts';
 import { spliceBody } from '../bytes/splice-body.ts';
 import type { BlobNamePool } from '../files/blob-names.ts';
 import type { Clock } from '../observe/clock.ts';
@@ -7,11 +8,13 @@ import type { ReachStopPoint } from '../observe/stop-points.ts';
 import type { BlobStore } from '../storage/ports/blobs.ts';
 import type { Attempts } from '../storage/ports/attempts.ts';
 import type { Outcome } from '../storage/ports/journal.ts';
-import type { Slot, Upstreams, Verdict } from '../upstreams/upstreams.ts';
+import type { AttemptRequest, Slot, Upstreams, Verdict } from '../upstreams/upstreams.ts';
 import type { AttemptLog } from './attempt-log.ts';
 import { SpilledLine } from './answer-spill.ts';
 import type { JournalWriter } from './journal-writer.ts';
 import type { Lanes } from './lanes.ts';
+import type { LineContent } from './line-content.ts';
+import { contentBytes, sendWithContent } from './line-sender.ts';
 import { aboutShard, type BadRequest, type OpenShard } from './open-shard.ts';
 import type { OpenShards } from './open-shards.ts';
 import { isSuspectedOfDeaths, type Request } from './request.ts';
@@ -27,6 +30,7 @@ export interface SenderOptions {
   readonly reachStopPoint: ReachStopPoint;
   readonly names: BlobNamePool;
   readonly lanes: Lanes;
+  readonly content: LineContent;
   readonly journal: JournalWriter;
   readonly shards: OpenShards;
   readonly trouble: StorageTrouble;
@@ -55,7 +59,7 @@ export class Sender {
     return this.#inFlight;
   }
 
-  /** Of request bodies. */
+  /** Of request bodies, and of what is read to send with them. */
   get inFlightBytes(): number {
     return this.#inFlightBytes;
   }
@@ -125,30 +129,32 @@ export class Sender {
   }
 
   async #send(request: Request, slot: Slot): Promise<void> {
-    const { blobs, names, log, reachStopPoint, shards, trouble } = this.#options;
+    const { blobs, names, log, reachStopPoint, shards, trouble, content } = this.#options;
     const { shard } = request;
     const { batch } = shard.work;
+    const member = fileMemberOf(batch.endpoint);
+    const bytes = request.body.length + (member === null ? 0 : contentBytes(request.body, member));
     const model = slot.renamed ?? batch.model;
     let spill: SpilledLine | null = null;
     shard.inFlight += 1;
     this.#inFlight += 1;
-    this.#inFlightBytes += request.body.length;
+    this.#inFlightBytes += bytes;
     try {
       if (shard.isWatched && !(await this.#mark(request, slot))) return;
-      const verdict = await slot.send(
-        {
-          endpoint: batch.endpoint,
-          route: request.route,
-          body: spliceBody(request.body, model === null ? {} : { model }),
-          faults: request.faults,
-          crashes: request.crashes,
-          openSpill: async (status) => {
-            spill = await SpilledLine.open(request, status, { blobs, names });
-            return spill;
-          },
+      const attempt: AttemptRequest = {
+        endpoint: batch.endpoint,
+        route: request.route,
+        body: spliceBody(request.body, model === null ? {} : { model }),
+        faults: request.faults,
+        crashes: request.crashes,
+        openSpill: async (status) => {
+          spill = await SpilledLine.open(request, status, { blobs, names });
+          return spill;
         },
-        shard.aborted,
-      );
+      };
+      const verdict = await (member === null
+        ? slot.send(attempt, shard.aborted)
+        : sendWithContent(content, member, attempt, shard, slot));
       const held = reachStopPoint('dispatch.answered');
       if (held !== undefined) await held;
       this.#settle(request, verdict, spill);
@@ -160,7 +166,7 @@ export class Sender {
     } finally {
       shard.inFlight -= 1;
       this.#inFlight -= 1;
-      this.#inFlightBytes -= request.body.length;
+      this.#inFlightBytes -= bytes;
       shards.advance(shard);
       if (this.#isAlone && this.#inFlight === 0) {
         this.#isAlone = false;

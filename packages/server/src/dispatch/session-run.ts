@@ -94,6 +94,7 @@ export class SessionRun {
       reachStopPoint,
       names,
       lanes,
+      content: deps.content,
       journal,
       shards,
       trouble,

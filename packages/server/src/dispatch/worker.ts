@@ -9,6 +9,7 @@ import type { BlobStore } from '../storage/ports/blobs.ts';
 import type { Database } from '../storage/ports/database.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import { SessionRun } from './session-run.ts';
+import type { LineContent } from './line-content.ts';
 import type { DispatchSettings } from './settings.ts';
 
 const REOPEN_MS = 1_000;
@@ -17,6 +18,7 @@ export interface WorkerDependencies {
   readonly database: Database;
   readonly blobs: BlobStore;
   readonly upstreams: Upstreams;
+  readonly content: LineContent;
   readonly clock: Clock;
   readonly log: Log;
   readonly reachStopPoint: ReachStopPoint;

@@ -1,10 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { AnswerCheck } from '../bytes/answer-check.ts';
 import { errorCode, networkFailureOf } from './network-failures.ts';
 import type { NetworkFailure } from './network-failures.ts';
 import type { ConnectionPool } from './connection-pool.ts';
-import type { AnswerSpill } from './upstreams.ts';
+import type { AnswerSpill, StreamedBody } from './upstreams.ts';
 
 /** Answers up to this size are held in memory whole; of larger ones with another status than 2xx the rest is thrown away. */
 export const ANSWER_BYTES_IN_MEMORY = 256 * 1024;
@@ -16,7 +17,7 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly headers: readonly string[];
-  readonly body: Uint8Array | null;
+  readonly body: Uint8Array | StreamedBody | null;
   /** An answer with 2xx beyond this is given up. */
   readonly maxAnswerBytes: number;
   /** Null: an answer that outgrows memory is given up. */
@@ -54,9 +55,9 @@ class AnswerTooLarge extends Error {
   override readonly name = 'AnswerTooLarge';
 }
 
-/** The spill, not the network, failed: rethrown to the caller of the attempt. */
-class SpillFailed extends Error {
-  override readonly name = 'SpillFailed';
+/** The spill or the streamed body, not the network, failed: its cause is rethrown to the caller of the attempt. */
+class OurSideFailed extends Error {
+  override readonly name = 'OurSideFailed';
 }
 
 /**
@@ -78,16 +79,19 @@ export class HttpCall implements Dispatcher.DispatchHandler {
   #chunks: Uint8Array[] = [];
   #size = 0;
   #spilling: SpillInProgress | null = null;
+  #streaming: Readable | null = null;
 
   constructor(pool: ConnectionPool, request: HttpRequest) {
     this.#pool = pool;
     this.#request = request;
   }
 
-  /** Sends. Rejects only with what `openSpill` or its spill rejected with, or with another reason given to `abort`. */
+  /**
+   * Sends. Rejects only with what `openSpill`, its spill or a streamed body rejected with, or with another reason given to `abort`.
+   */
   run(): Promise<CallResult> {
     const { method, path, headers, body } = this.#request;
-    this.#pool.dispatch({ method, path, headers: headers as string[], body }, this);
+    this.#pool.dispatch({ method, path, headers: headers as string[], body: this.#bytesOf(body) }, this);
     return this.#done.promise;
   }
 
@@ -139,6 +143,21 @@ export class HttpCall implements Dispatcher.DispatchHandler {
     this.#end(error);
   }
 
+  #bytesOf(body: HttpRequest['body']): Uint8Array | Readable | null {
+    if (body === null || body instanceof Uint8Array) return body;
+    this.#streaming = Readable.from(this.#read(body), { objectMode: false });
+    return this.#streaming;
+  }
+
+  async *#read(body: StreamedBody): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body.open();
+    } catch (error) {
+      this.abort(new OurSideFailed('The body could not be read.', { cause: error }));
+      throw error;
+    }
+  }
+
   async #writeOn(
     spilling: SpillInProgress,
     chunks: readonly Uint8Array[],
@@ -148,13 +167,15 @@ export class HttpCall implements Dispatcher.DispatchHandler {
       await spilling.write(chunks);
       controller.resume();
     } catch (error) {
-      this.abort(new SpillFailed('The spill failed.', { cause: error }));
+      this.abort(new OurSideFailed('The spill failed.', { cause: error }));
     }
   }
 
   #end(error: Error | null): void {
     if (this.#ended) return;
     this.#ended = true;
+    // The connection may never have asked for it, and then nobody else would let go of what it reads from.
+    this.#streaming?.destroy();
     if (this.#spilling === null) this.#settle(error, null);
     else void this.#endSpill(this.#spilling, error);
   }
@@ -177,7 +198,7 @@ export class HttpCall implements Dispatcher.DispatchHandler {
     } else if (error instanceof AnswerTooLarge) resolve({ kind: 'too-large', status });
     else if (error instanceof AttemptTimeout)
       resolve({ kind: 'broken', failure: 'timeout', code: 'timeout' });
-    else if (error instanceof SpillFailed) reject(error.cause);
+    else if (error instanceof OurSideFailed) reject(error.cause);
     else if (this.#stopReason !== null) reject(this.#stopReason);
     else {
       const at = { answerBegun: status !== 0, connectionUsed: this.#pool.wasUsed(error) };

@@ -5,7 +5,7 @@ import type { CallResult, HttpRequest } from './http-call.ts';
 import { LISTING_PATH, readListing } from './model-listing.ts';
 import type { Listing } from './model-listing.ts';
 import { DEFAULT_ATTEMPT_TIMEOUT_MS, DEFAULT_MAX_IN_FLIGHT } from './upstreams.ts';
-import type { AttemptRequest, UpstreamConfig } from './upstreams.ts';
+import type { AttemptRequest, StreamedBody, UpstreamConfig } from './upstreams.ts';
 
 const LISTING_TIMEOUT_MS = 3_000;
 const EMPTY_REQUEST = Buffer.from('{}');
@@ -31,13 +31,13 @@ export class UpstreamCalls implements AsyncDisposable {
 
   /** @throws as `Slot.send`. */
   post(request: AttemptRequest, signal?: AbortSignal): Promise<CallResult> {
-    const { endpoint, body } = request;
+    const { endpoint, body, streamed } = request;
     return this.#call(
       {
         method: 'POST',
         path: this.#prefix + endpoint,
-        headers: this.#headers,
-        body,
+        headers: streamed === undefined ? this.#headers : this.#headersFor(streamed),
+        body: streamed ?? body,
         maxAnswerBytes: this.#maxAnswerBytes,
         openSpill: (status) => request.openSpill(status),
       },
@@ -78,6 +78,12 @@ export class UpstreamCalls implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool.destroy();
+  }
+
+  #headersFor({ contentType, length }: StreamedBody): string[] {
+    const at = this.#headers.indexOf('content-type') + 1;
+    const headers = this.#headers.with(at, contentType);
+    return length === null ? headers : [...headers, 'content-length', String(length)];
   }
 
   async #call(request: HttpRequest, timeoutMs: number, signal?: AbortSignal): Promise<CallResult> {

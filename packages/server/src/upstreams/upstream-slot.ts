@@ -7,7 +7,7 @@ import type { Listing } from './model-listing.ts';
 import type { Charge } from './rate-budget.ts';
 import type { ServedModel } from './served-model.ts';
 import type { Upstream } from './upstream.ts';
-import type { AttemptOutcome, AttemptRequest, Slot, Verdict } from './upstreams.ts';
+import type { AttemptOutcome, AttemptRequest, FileForms, Slot, Verdict } from './upstreams.ts';
 import { verdictOf } from './verdicts.ts';
 import type { AttemptEnd, Pass } from './window.ts';
 
@@ -69,6 +69,10 @@ export class UpstreamSlot implements Slot {
 
   get upstream(): string {
     return this.#upstream.name;
+  }
+
+  get fileForms(): FileForms {
+    return this.#upstream.fileForms;
   }
 
   release(): void {

@@ -7,9 +7,10 @@ import { duration } from './reasons.ts';
 import { ServedEndpoints } from './served-endpoints.ts';
 import { ServedModel } from './served-model.ts';
 import { UpstreamCalls } from './upstream-calls.ts';
-import { DEFAULT_MAX_IN_FLIGHT } from './upstreams.ts';
+import { DEFAULT_FILE_FORMS, DEFAULT_MAX_IN_FLIGHT } from './upstreams.ts';
 import type {
   AttemptOutcome,
+  FileForms,
   PauseByHand,
   UpstreamConfig,
   UpstreamState,
@@ -50,6 +51,7 @@ export class Upstream implements AsyncDisposable {
   readonly found: boolean;
   readonly maxInFlight: number;
   readonly weight: number;
+  readonly fileForms: FileForms;
   readonly calls: UpstreamCalls;
   readonly health: Health;
   readonly budget: RateBudget;
@@ -93,6 +95,7 @@ export class Upstream implements AsyncDisposable {
     this.found = config.found ?? false;
     this.maxInFlight = config.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT;
     this.weight = config.weight ?? 1;
+    this.fileForms = config.fileForms ?? DEFAULT_FILE_FORMS;
     this.clock = clock;
     this.random = random;
     this.#log = log;

@@ -22,12 +22,25 @@ export interface UpstreamConfig {
   readonly found?: boolean;
   /** Share of the work among upstreams of the same model. Default 1. */
   readonly weight?: number | null;
+  /** How it takes what lines name. Default `DEFAULT_FILE_FORMS`. */
+  readonly fileForms?: FileForms;
   /** Most requests, and most tokens of requests and answers, in any minute. Default: no limit but what it says itself. */
   readonly requestsPerMinute?: number | null;
   readonly tokensPerMinute?: number | null;
 }
 
 export const DEFAULT_MAX_IN_FLIGHT = 64;
+
+/** How an upstream takes files, and requests to transcribe. */
+export interface FileForms {
+  /** `json`: as the line has it. `multipart`: as a form with the sound in it. */
+  readonly transcriptions: 'json' | 'multipart';
+  /** A file in a JSON request. `data`: its content, as a data URL. `url`: a signed link to Bora. */
+  readonly documents: 'data' | 'url';
+}
+
+/** What works with every server: those that transcribe take forms, and not all of them reach Bora. */
+export const DEFAULT_FILE_FORMS: FileForms = { transcriptions: 'multipart', documents: 'data' };
 
 /**
  * 20 minutes. An answer of 32,768 tokens at 30 tokens per second takes 18; a server that is busier than that queues, which
@@ -110,13 +123,14 @@ export interface Slot {
   readonly upstream: string;
   /** What the upstream calls the model of the route, if that is another name: the body must ask for it so. Else null. */
   readonly renamed: string | null;
+  readonly fileForms: FileForms;
   /** It tries out whether the upstream, or the model on it, works again; any request will do, and best another than last time. */
   readonly onTrial: boolean;
 
   /**
    * One attempt. The slot is free again when it settles.
-   * @throws only the signal's reason, once it aborts; the request is closed then and its spill abandoned. Or what `openSpill`
-   * or its spill rejected with: the storage's fault, not the line's.
+   * @throws only the signal's reason, once it aborts; the request is closed then and its spill abandoned. Or what `openSpill`,
+   * its spill or the streamed body rejected with: no fault of the upstream's.
    */
   send(request: AttemptRequest, signal?: AbortSignal): Promise<Verdict>;
 
@@ -128,14 +142,25 @@ export interface AttemptRequest {
   /** For example `/v1/chat/completions`. */
   readonly endpoint: string;
   readonly route: string;
-  /** Sent as it is. Must stay unchanged until `send` settles. */
+  /** Sent as it is, unless `streamed` goes in its place. Must stay unchanged until `send` settles. */
   readonly body: Uint8Array;
+  /** What is sent instead; the body then only tells one request from another. */
+  readonly streamed?: StreamedBody;
   /** Attempts so far that ended with `countsAgainstLine`. */
   readonly faults: number;
   /** Attempts so far that ended with `crashed`. */
   readonly crashes: number;
   /** Opens a sink for an answer that outgrows 256 KiB; called at most once, with the HTTP status. */
   openSpill(status: number): Promise<AnswerSpill>;
+}
+
+/** A body that is not held in memory, but read as it is sent. */
+export interface StreamedBody {
+  readonly contentType: string;
+  /** Null: unknown, it goes in chunks. */
+  readonly length: number | null;
+  /** From the beginning, each time it is called. */
+  open(): AsyncIterable<Uint8Array>;
 }
 
 /** Where a large answer goes as it arrives. After `finish` or `abandon` nothing else is called. */

@@ -19,7 +19,11 @@ export function contentRoute(app: FastifyInstance, deps: ApiDependencies): void 
     handler: async (request, reply) => {
       const fileId = fileIdOf(request.params);
       const { workspaceId, creator } = request.caller;
-      const file = await deps.database.getFile(workspaceId, fileId, creator);
+      const { signature, batch } = request.query as { signature?: string; batch?: string };
+      // The signature, which is checked by now, covers the batch.
+      const file = await (signature !== undefined && batch !== undefined
+        ? deps.database.findNamedFile(batch, fileId)
+        : deps.database.getFile(workspaceId, fileId, creator));
       if (file === null) throw fileNotFound(fileId);
       return sendContent(deps, file, request, reply);
     },

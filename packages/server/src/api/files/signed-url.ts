@@ -1,7 +1,7 @@
 import { signedUrlQuery } from '@bora/protocol/mistral-files';
 import type { SignedUrl } from '@bora/protocol/mistral-files';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { signDownload } from '../../access/signed-url.ts';
+import { downloadLink } from '../../access/signed-url.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { fileNotFound } from '../errors.ts';
 import { fileIdOf } from '../path-ids.ts';
@@ -20,9 +20,8 @@ export function signedUrlRoute(app: FastifyInstance, deps: ApiDependencies): voi
     if ((await database.getFile(workspaceId, fileId, creator)) === null) throw fileNotFound(fileId);
 
     const expires = seconds(clock.now()) + expiry * SECONDS_PER_HOUR;
-    const query = signDownload({ fileId, workspaceId, expires }, await database.signingSecret());
     const base = settings.publicUrl ?? baseUrlOf(request);
-    return { url: `${base}/v1/files/${fileId}/content?${query.toString()}` };
+    return { url: downloadLink(base, { fileId, workspaceId, expires }, await database.signingSecret()) };
   });
 }
 

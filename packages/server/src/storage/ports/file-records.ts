@@ -32,11 +32,11 @@ export interface FileRecords {
   readCuts(fileId: string): Promise<BlobRef | null>;
 
   /**
-   * A file that a line of the batch names in `member`. If the line index of an input has it, it was there when the batch was created:
+   * A file that a line of the batch names, in its `fileMember`. If the line index of an input has it, it was there when the batch was created:
    * it is found though it was deleted since, and its bytes stay until the batch has ended. Any other is found if the batch's creator
    * sees it now. Else null.
    */
-  findNamedFile(batchId: string, member: string, fileId: string): Promise<FileRecord | null>;
+  findNamedFile(batchId: string, fileId: string): Promise<FileRecord | null>;
 
   /**
    * Hides a file at once and queues its purge (which waits for batches that still read it, or whose lines name it). Audited.

@@ -271,8 +271,8 @@ function insertBatch(context: StoreContext, batch: NewBatch): void {
   run(
     context,
     `INSERT INTO batch (id, workspace_id, dialect, endpoint, model, agent_id, metadata, inline, routes, priority, created_by,
-       state, total_requests, created_at, deadline_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'validating', ?, ?, ?)`,
+       file_member, state, total_requests, created_at, deadline_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'validating', ?, ?, ?)`,
     batch.id,
     batch.workspaceId,
     batch.dialect,
@@ -284,6 +284,7 @@ function insertBatch(context: StoreContext, batch: NewBatch): void {
     batch.routes === null ? null : JSON.stringify(batch.routes),
     batch.priority,
     batch.createdBy,
+    batch.fileMember ?? null,
     batch.totalRequests,
     now,
     deadlineAfter(now, batch.timeoutMs),

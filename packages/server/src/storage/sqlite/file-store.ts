@@ -95,14 +95,14 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
 
     getFile,
 
-    findNamedFile(batchId, member, fileId) {
+    findNamedFile(batchId, fileId) {
       const row = first<FileRow>(
         context,
         `SELECT f.* FROM file f JOIN batch b ON b.id = :batchId AND b.workspace_id = f.workspace_id
          WHERE f.id = :fileId AND EXISTS (
            SELECT 1 FROM batch_input i JOIN file_reference r ON r.file_id = i.file_id
-           WHERE i.batch_id = b.id AND r.named_id = f.id AND r.member = :member)`,
-        { batchId, member, fileId },
+           WHERE i.batch_id = b.id AND r.named_id = f.id AND r.member = b.file_member)`,
+        { batchId, fileId },
       );
       if (row !== undefined) return fileFrom(row);
       const batch = first<{ workspace_id: string; created_by: string | null }>(

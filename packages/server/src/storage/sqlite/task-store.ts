@@ -284,9 +284,10 @@ function movePartsToFile(context: StoreContext, batchId: string, kind: string, f
 function purgeFile(context: StoreContext, fileId: string, limit: number): 'more' | 'done' | 'in-use' {
   const reader = first(
     context,
-    `SELECT 1 FROM batch_input i JOIN batch b ON b.id = i.batch_id
-     WHERE i.file_id IN (SELECT :fileId UNION ALL SELECT file_id FROM file_reference WHERE named_id = :fileId)
-       AND b.state IN ('validating', 'queued', 'running', 'expiring', 'cancelling')`,
+    `SELECT 1 FROM batch WHERE state IN ('validating', 'queued', 'running', 'expiring', 'cancelling') AND id IN (
+       SELECT batch_id FROM batch_input WHERE file_id = :fileId
+       UNION ALL SELECT i.batch_id FROM file_reference r JOIN batch_input i ON i.file_id = r.file_id
+         JOIN batch b ON b.id = i.batch_id AND b.file_member = r.member WHERE r.named_id = :fileId)`,
     { fileId },
   );
   if (reader !== undefined) return 'in-use';

@@ -50,22 +50,24 @@ export function registerNamedFileContract(open: OpenDatabase): void {
       const sound = await world.createFile({ manifest: [blob], filename: 'a.wav' });
       const input = await naming(world, [sound.id]);
       const batch = await world.plannedBatch({ shards: 1 }, { inputFileIds: [input.id], fileMember: MEMBER });
-      const plain = await world.plannedBatch({ shards: 1 });
-      assert.deepEqual(await database.findNamedFile(plain.id, MEMBER, sound.id), sound);
+      const plain = await world.plannedBatch(
+        { shards: 1 },
+        { inputFileIds: [input.id], fileMember: 'document.file_id' },
+      );
+      assert.deepEqual(await database.findNamedFile(plain.id, sound.id), sound);
 
       assert.ok(await database.deleteFile(workspaceId, sound.id));
       assert.equal(await database.getFile(workspaceId, sound.id, null), null);
       assert.deepEqual(await world.runPurges(), ['in-use']);
-      assert.deepEqual(await database.findNamedFile(batch.id, MEMBER, sound.id), sound);
-      assert.equal(await database.findNamedFile(batch.id, 'document.file_id', sound.id), null);
-      assert.equal(await database.findNamedFile(plain.id, MEMBER, sound.id), null);
-      assert.equal(await database.findNamedFile('unknown', MEMBER, sound.id), null);
+      assert.deepEqual(await database.findNamedFile(batch.id, sound.id), sound);
+      assert.equal(await database.findNamedFile(plain.id, sound.id), null);
+      assert.equal(await database.findNamedFile('unknown', sound.id), null);
       assert.equal((await database.readManifest(sound.id, 0, 10)).length, 1);
 
       await database.cancelBatch(workspaceId, batch.id);
       await world.clock.advance(DAY_MS);
       assert.deepEqual(await world.runPurges(), ['done']);
-      assert.equal(await database.findNamedFile(batch.id, MEMBER, sound.id), null);
+      assert.equal(await database.findNamedFile(batch.id, sound.id), null);
     });
 
     it('finds no file of another workspace, though a line names it', async () => {
@@ -73,7 +75,7 @@ export function registerNamedFileContract(open: OpenDatabase): void {
       const foreign = await world.createFile({ workspaceId: await world.workspace('other') });
       const input = await naming(world, [foreign.id]);
       const batch = await world.createBatch({ inputFileIds: [input.id] });
-      assert.equal(await world.database.findNamedFile(batch.id, MEMBER, foreign.id), null);
+      assert.equal(await world.database.findNamedFile(batch.id, foreign.id), null);
     });
 
     it('forgets what a purged input named', async () => {
