@@ -25,7 +25,12 @@ export class BreakableUpstream implements AsyncDisposable {
   /** Answers to `GET /v1/models`; everything else goes to `reply`. */
   listing: Reply = json(200, { object: 'list', data: [{ id: 'm' }] });
   reply: Reply = json(200, { ok: true });
-  readonly #server = createServer((message, response) => void this.#receive(message, response));
+  /** Replies in place of `reply`, before the body has come. */
+  early: Reply | null = null;
+  readonly #server = createServer((message, response) => {
+    // A request that its sender breaks off never comes whole.
+    this.#receive(message, response).catch(() => response.destroy());
+  });
   readonly #connections = new Map<Socket, number>();
   #waiting: (() => void)[] = [];
   #port = 0;
@@ -66,17 +71,23 @@ export class BreakableUpstream implements AsyncDisposable {
   }
 
   async #receive(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of message) chunks.push(chunk as Buffer);
     const { socket, headers, url: path = '' } = message;
     const connection = this.#connections.get(socket) ?? -1;
-    const body = Buffer.concat(chunks);
+    const isEarly = this.early !== null && message.method === 'POST';
+    const body = isEarly ? Buffer.alloc(0) : await bytesOf(message);
     const request = { path, headers, body, connection, response, reset: () => void socket.resetAndDestroy() };
     if (path.endsWith('/v1/models')) return this.listing(request);
     this.requests.push(request);
-    this.reply(request);
+    if (isEarly) this.early?.(request);
+    else this.reply(request);
     for (const wake of this.#waiting.splice(0)) wake();
   }
+}
+
+async function bytesOf(message: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of message) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
 }
 
 export function json(status: number, body: unknown, headers: Record<string, string> = {}): Reply {

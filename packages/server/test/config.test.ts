@@ -159,6 +159,13 @@ for (const policy of ['never', 'at-least', 'at-least 3', 'at-least -1h', 'at-lea
   });
 }
 
+test('files go to an upstream as links only if it is said where those lead', () => {
+  const sources = withFile('upstreams: [{ url: "http://a", name: ocr, documents: url }]');
+  assert.match(refusal(sources), /Upstream ocr gets files as links .* BORA_PUBLIC_URL does not say where/);
+  const config = readConfig({ ...sources, env: { BORA_PUBLIC_URL: 'https://bora.example' } });
+  assert.deepEqual(config.upstreams[0].fileForms, { transcriptions: 'multipart', documents: 'url' });
+});
+
 test('an unknown key is refused with the nearest known one', () => {
   assert.match(
     refusal(withFile('max_file_byte: 1')),
@@ -191,6 +198,11 @@ for (const [what, sources, wanted] of [
     'an upstream that is no URL',
     { folder, env: { BORA_UPSTREAM: 'gpu:8000' } },
     /must be a URL such as http/,
+  ],
+  [
+    'a network that is none',
+    { folder, env: { BORA_FETCH_ALLOW: '10.0.0.0/8,10.0.0.0/33' } },
+    /BORA_FETCH_ALLOW names "10\.0\.0\.0\/33"; it must be an address or a network/,
   ],
   [
     'the same upstream twice',

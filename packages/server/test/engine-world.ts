@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { BlobNamePool } from '../src/files/blob-names.ts';
 import { readFileRange } from '../src/files/content.ts';
 import { LineContent } from '../src/dispatch/line-content.ts';
+import type { LineContentDependencies } from '../src/dispatch/line-content.ts';
 import { IndexThread } from '../src/files/index-thread.ts';
 import { ingestFile } from '../src/files/ingest.ts';
 import { systemClock, type Clock } from '../src/observe/clock.ts';
@@ -50,6 +51,8 @@ export async function openEngineWorld(
     /** Wraps the workers' database and blobs, and nobody else's. */
     database?: (database: Database) => Database;
     blobs?: (blobs: BlobStore) => BlobStore;
+    /** Default: nothing is to be fetched. */
+    fetch?: LineContentDependencies['fetch'];
     /** How many times faster than ours its time passes, so that waits between retries are short. Default 1. */
     speed?: number;
   } = {},
@@ -65,18 +68,20 @@ export async function openEngineWorld(
   const session = await database.openSession();
   const names = new BlobNamePool(database, session);
   const settings = { ...DEFAULT_DISPATCH_SETTINGS, ...options.settings };
-  const workers = {
+  const stores = {
     database: options.database?.(database) ?? database,
     blobs: options.blobs?.(blobs) ?? blobs,
+  };
+  const workers = {
+    ...stores,
     upstreams,
     clock,
     log: silentLog,
     reachStopPoint,
     settings,
     content: new LineContent({
-      database,
-      blobs,
-      fetch: { open: () => Promise.reject(new Error('Nothing is to be fetched.')) },
+      ...stores,
+      fetch: options.fetch ?? { open: () => Promise.reject(new Error('Nothing is to be fetched.')) },
       linkTo: () => Promise.reject(new Error('Nothing is to be linked.')),
       newBoundary: () => 'boundary',
     }),

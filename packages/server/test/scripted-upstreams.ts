@@ -1,5 +1,11 @@
-import { DEFAULT_FILE_FORMS } from '../src/upstreams/upstreams.ts';
-import type { AttemptRequest, Slot, Upstreams, UpstreamStatus, Verdict } from '../src/upstreams/upstreams.ts';
+import type {
+  AttemptRequest,
+  FileForms,
+  Slot,
+  Upstreams,
+  UpstreamStatus,
+  Verdict,
+} from '../src/upstreams/upstreams.ts';
 
 export interface SentBody {
   readonly model?: string;
@@ -14,6 +20,9 @@ export class ScriptedUpstreams implements Upstreams {
     body,
   ) => succeeded({ echo: body });
   window = 8;
+  /** Sees each chunk of a streamed body as it is taken. */
+  onChunk: (chunk: Uint8Array) => void = () => {};
+  fileForms: FileForms = { transcriptions: 'json', documents: 'data' };
   served: readonly string[] | 'any' = 'any';
   readonly sent: SentBody[] = [];
   inFlight = 0;
@@ -69,13 +78,16 @@ export class ScriptedUpstreams implements Upstreams {
     return {
       upstream: 'scripted',
       renamed: null,
-      fileForms: DEFAULT_FILE_FORMS,
+      fileForms: this.fileForms,
       onTrial: false,
       release,
       send: async (request, signal) => {
-        const body = JSON.parse(Buffer.from(request.body).toString()) as SentBody;
-        this.sent.push(body);
         try {
+          const bytes = await bytesOf(request, this.onChunk);
+          const body = (
+            this.fileForms.transcriptions === 'json' ? JSON.parse(bytes.toString()) : {}
+          ) as SentBody;
+          this.sent.push(body);
           return await this.answer(body, request, signal);
         } finally {
           release();
@@ -95,6 +107,19 @@ export class ScriptedUpstreams implements Upstreams {
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+async function bytesOf(
+  { body, streamed }: AttemptRequest,
+  onChunk: (chunk: Uint8Array) => void,
+): Promise<Buffer> {
+  if (streamed === undefined) return Buffer.from(body);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of streamed.open()) {
+    chunks.push(chunk);
+    onChunk(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 export function succeeded(body: unknown): Verdict {

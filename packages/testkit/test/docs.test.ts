@@ -59,4 +59,4 @@ test('the page of failures names only codes that the page of errors explains', (
 });
 
 /** Keys of `bora.yaml` and members of a job, which look like codes. */
-const OTHER_WORDS = new Set(['timeout_seconds', 'max_in_flight', 'timeout_hours']);
+const OTHER_WORDS = new Set(['timeout_seconds', 'max_in_flight', 'timeout_hours', 'file_url']);

@@ -3,10 +3,11 @@ import { gapInForm } from '../bytes/form-body.ts';
 import type { FileMember } from '../bytes/named-files.ts';
 import { gapForLink, stringAt } from '../bytes/splice-file.ts';
 import type { Gap, LinkMember } from '../bytes/splice-file.ts';
-import { readFileRange } from '../files/content.ts';
+import { FileContentMissing, readFileRange } from '../files/content.ts';
 import type { ContentDependencies } from '../files/content.ts';
 import type { BatchWork } from '../storage/ports/shard-queue.ts';
 import type { FileRecord, FileRecords } from '../storage/ports/file-records.ts';
+import { FetchRefused } from '../upstreams/fetch-refusal.ts';
 import type { Fetched, GuardedFetch } from '../upstreams/guarded-fetch.ts';
 import type { FileForms, StreamedBody } from '../upstreams/upstreams.ts';
 
@@ -30,6 +31,11 @@ export class LineRefused extends Error {
   }
 }
 
+/** The storage did not give what a line names; no fault of the line's. */
+export class ContentUnreadable extends Error {
+  override readonly name = 'ContentUnreadable';
+}
+
 /** To be disposed of, sent or not. */
 export type LineBody = StreamedBody & AsyncDisposable;
 
@@ -47,8 +53,9 @@ export class LineContent {
   }
 
   /**
-   * Null if the body can go as it is.
-   * @throws LineRefused, FetchRefused; anything else is a fault of the storage.
+   * Null if the body can go as it is. What it answers throws the same while it is read.
+   * @throws LineRefused, FetchRefused, ContentUnreadable
+   * @throws the signal's reason if it aborts.
    */
   async bodyFor(
     body: Uint8Array,
@@ -60,18 +67,15 @@ export class LineContent {
     const fileId = stringAt(body, member);
     const isForm = member === 'file_id' && transcriptions === 'multipart';
     if (fileId === null) return isForm ? this.#formOfLink(body, signal) : null;
-    const file = await this.#deps.database.findNamedFile(batch.id, fileId);
-    if (file === null) {
-      const message = `There is no file ${JSON.stringify(fileId)} in the workspace.`;
-      throw new LineRefused('named_file_not_found', message);
-    }
+    const file = await this.#deps.database.findNamedFile(batch.id, fileId).catch(throwUnreadable);
+    if (file === null) throw notFound(fileId);
     if (isForm) {
       const form = this.#form(body, file.filename, file.mimetype);
       return streamed(form.contentType, form.gap, file.bytes, () => this.#read(file));
     }
     const gap = gapForLink(body, member, linkMember(member, file));
     if (documents === 'url') {
-      const link = Buffer.from(await this.#deps.linkTo(file, batch));
+      const link = Buffer.from(await this.#deps.linkTo(file, batch).catch(throwUnreadable));
       return streamed('application/json', gap, link.length, () => [link]);
     }
     const head = Buffer.from(`data:${file.mimetype ?? 'application/octet-stream'};base64,`);
@@ -92,6 +96,9 @@ export class LineContent {
     const open = async function* (): AsyncGenerator<Uint8Array> {
       await using source = unread ?? (await fetch.open(link, signal));
       unread = null;
+      // The length is announced already.
+      if (source.length !== first.length)
+        throw new FetchRefused('file_url_unreachable', { isTransient: true });
       yield* source.chunks;
     };
     return {
@@ -106,9 +113,25 @@ export class LineContent {
     return { gap: gapInForm(body, file, boundary), contentType: `multipart/form-data; boundary=${boundary}` };
   }
 
-  #read({ id, bytes }: FileRecord): AsyncIterable<Uint8Array> {
-    return readFileRange(this.#deps, id, 0, bytes);
+  async *#read({ id, bytes }: FileRecord): AsyncGenerator<Uint8Array> {
+    try {
+      yield* readFileRange(this.#deps, id, 0, bytes);
+    } catch (error) {
+      if (error instanceof FileContentMissing) throw notFound(id);
+      throwUnreadable(error);
+    }
   }
+}
+
+function notFound(fileId: string): LineRefused {
+  return new LineRefused(
+    'named_file_not_found',
+    `There is no file ${JSON.stringify(fileId)} in the workspace.`,
+  );
+}
+
+function throwUnreadable(cause: unknown): never {
+  throw new ContentUnreadable(cause instanceof Error ? cause.message : String(cause), { cause });
 }
 
 function linkMember(member: FileMember, { mimetype }: FileRecord): LinkMember {

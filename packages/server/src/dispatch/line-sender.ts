@@ -1,7 +1,6 @@
 import { errorBody } from '../batches/result-line.ts';
 import type { FileMember } from '../bytes/named-files.ts';
 import { stringAt } from '../bytes/splice-file.ts';
-import { FileContentMissing } from '../files/content.ts';
 import { FETCH_REFUSALS, FetchRefused } from '../upstreams/fetch-refusal.ts';
 import { MAX_FAULTS } from '../upstreams/fault-table.ts';
 import type { AttemptRequest, Slot, Verdict } from '../upstreams/upstreams.ts';
@@ -26,7 +25,7 @@ export function contentBytes(body: Uint8Array, member: FileMember): number {
 /**
  * Sends a request whose body may name a file, with the file in it. What is wrong with the file or the link is the line's fault, not the
  * upstream's: it ends the line, or is tried again a few times if it may pass.
- * @throws as `Slot.send`, and what reading the storage rejects with.
+ * @throws ContentUnreadable, or as `Slot.send`.
  */
 export async function sendWithContent(
   content: LineContent,
@@ -53,8 +52,6 @@ export async function sendWithContent(
 }
 
 function verdictOn(error: unknown, faults: number): Verdict {
-  if (error instanceof FileContentMissing)
-    return failed(422, 'named_file_not_found', error.message, NOT_FOUND);
   if (error instanceof LineRefused) {
     return failed(422, error.code, error.message, error.code === 'invalid_line' ? 'Invalid line' : NOT_FOUND);
   }

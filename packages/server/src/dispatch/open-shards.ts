@@ -149,7 +149,7 @@ export class OpenShards implements Iterable<OpenShard> {
 }
 
 /** A shard whose input or journal cannot be read is left alone for a while: it may be mended meanwhile. */
-export function unreadable(what: 'input' | 'journal', error: unknown): ParkedForTime {
+export function unreadable(what: 'input' | 'journal' | 'named file', error: unknown): ParkedForTime {
   const message = error instanceof Error ? error.message : String(error);
   return { ms: 30_000, reason: `Its ${what} cannot be read: ${message}` };
 }

@@ -13,9 +13,11 @@ import type { AttemptLog } from './attempt-log.ts';
 import { SpilledLine } from './answer-spill.ts';
 import type { JournalWriter } from './journal-writer.ts';
 import type { Lanes } from './lanes.ts';
+import { ContentUnreadable } from './line-content.ts';
 import type { LineContent } from './line-content.ts';
 import { contentBytes, sendWithContent } from './line-sender.ts';
 import { aboutShard, type BadRequest, type OpenShard } from './open-shard.ts';
+import { unreadable } from './open-shards.ts';
 import type { OpenShards } from './open-shards.ts';
 import { isSuspectedOfDeaths, type Request } from './request.ts';
 import type { StorageTrouble } from './storage-trouble.ts';
@@ -161,7 +163,11 @@ export class Sender {
     } catch (error) {
       if (!shard.aborted.aborted) {
         log.error({ ...aboutShard(shard.work), err: error }, 'an attempt ended in an error of our own');
-        trouble.lost(shard, error);
+        if (!(error instanceof ContentUnreadable)) trouble.lost(shard, error);
+        else if (!shard.isStopped) {
+          shard.parkedFor = unreadable('named file', error);
+          shards.stop(shard);
+        }
       }
     } finally {
       shard.inFlight -= 1;

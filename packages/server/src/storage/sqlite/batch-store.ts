@@ -6,11 +6,11 @@ import type {
   BatchRecord,
   BatchRecords,
   CreateBatchResult,
-  MissingNamedFile,
   NewBatch,
   WorkCounts,
 } from '../ports/batch-records.ts';
 import { audit } from './audit-store.ts';
+import { missingNamedFile } from './file-references.ts';
 import { seenBy } from './file-store.ts';
 import { deadlineAfter, deadlineOrNull, NO_DEADLINE } from './deadlines.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
@@ -218,25 +218,6 @@ function fileIsThere(context: StoreContext, { workspaceId, createdBy }: NewBatch
     { fileId, workspaceId, createdBy, now: context.now() },
   );
   return row !== undefined;
-}
-
-/** Checked in the transaction that makes the batch, from which on a deletion waits: no line finds its file gone. */
-function missingNamedFile(context: StoreContext, batch: NewBatch): MissingNamedFile | null {
-  const { workspaceId, createdBy, inputFileIds, fileMember = null } = batch;
-  if (fileMember === null) return null;
-  for (const inputFileId of inputFileIds) {
-    const { missing, line, fileId } = first<Omit<MissingNamedFile, 'kind' | 'inputFileId'>>(
-      context,
-      // With one min() SQLite takes the other columns from the row that has it.
-      `SELECT count(*) AS missing, min(r.line) AS line, r.named_id AS fileId FROM file_reference r
-       WHERE r.file_id = :inputFileId AND r.member = :fileMember AND NOT EXISTS (
-         SELECT 1 FROM file f WHERE f.id = r.named_id AND f.workspace_id = :workspaceId AND f.hidden_at IS NULL
-           AND (f.expires_at IS NULL OR f.expires_at > :now) AND ${seenBy(':createdBy')})`,
-      { inputFileId, fileMember, workspaceId, createdBy, now: context.now() },
-    )!;
-    if (missing > 0) return { kind: 'missing-named-file', inputFileId, line, fileId, missing };
-  }
-  return null;
 }
 
 function overLimit(

@@ -4,6 +4,7 @@ import type { FileFilter, FileRecord, FileRecords, NewFile } from '../ports/file
 import { WorkspaceFull } from '../ports/file-records.ts';
 import { audit } from './audit-store.ts';
 import { blobFrom, blobLength, blobValues, ownBlob, type BlobColumns } from './blob-columns.ts';
+import { insertReferences } from './file-references.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
 import { addTask } from './task-store.ts';
@@ -71,16 +72,7 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
             ...blobValues(file.cuts),
           );
         }
-        for (const { member, fileId, line } of file.references ?? []) {
-          run(
-            context,
-            'INSERT INTO file_reference (file_id, member, named_id, line) VALUES (?, ?, ?, ?)',
-            file.id,
-            member,
-            fileId,
-            line,
-          );
-        }
+        insertReferences(context, file.id, file.references ?? []);
         const { filename, purpose, bytes } = file;
         audit(context, by, {
           action: 'file.create',

@@ -7,6 +7,7 @@ import type {
   TaskLease,
 } from '../ports/plan-and-finalise.ts';
 import { releaseOwned } from './blob-columns.ts';
+import { isInUse } from './file-references.ts';
 import { insertFile } from './file-store.ts';
 import { isAlive } from './session-store.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
@@ -282,15 +283,7 @@ function movePartsToFile(context: StoreContext, batchId: string, kind: string, f
 }
 
 function purgeFile(context: StoreContext, fileId: string, limit: number): 'more' | 'done' | 'in-use' {
-  const reader = first(
-    context,
-    `SELECT 1 FROM batch WHERE state IN ('validating', 'queued', 'running', 'expiring', 'cancelling') AND id IN (
-       SELECT batch_id FROM batch_input WHERE file_id = :fileId
-       UNION ALL SELECT i.batch_id FROM file_reference r JOIN batch_input i ON i.file_id = r.file_id
-         JOIN batch b ON b.id = i.batch_id AND b.file_member = r.member WHERE r.named_id = :fileId)`,
-    { fileId },
-  );
-  if (reader !== undefined) return 'in-use';
+  if (isInUse(context, fileId)) return 'in-use';
   const purged = run(
     context,
     'DELETE FROM file_part WHERE id IN (SELECT id FROM file_part WHERE file_id = ? LIMIT ?)',
