@@ -240,6 +240,20 @@ test(
   },
 );
 
+test('the simulator takes the form that a real server takes', TIMEOUT, async () => {
+  await using whole = await startWholeBora({ simulator: { models: ['voice'] } });
+  const sound = await whole.client.files.upload(new Blob([SOUND]), { filename: 'a.wav', purpose: 'audio' });
+  const { id } = await whole.client.jobs.create({
+    endpoint: SPEECH,
+    model: 'voice',
+    requests: [{ body: { file_id: sound.id, language: 'fr', diarize: true } }],
+  });
+  const { outputs } = await whole.client.jobs.waitUntilComplete(id, { intervalMs: 10 });
+  const [{ response }] = outputs as unknown as { response: { body: Record<string, unknown> } }[];
+  const { language, usage } = response.body as { language: string; usage: Record<string, number> };
+  assert.deepEqual([language, usage['prompt_audio_seconds']], ['fr', Math.ceil(SOUND.length / 32_000)]);
+});
+
 test("another workspace's file cannot be named, in a file or inline", TIMEOUT, async () => {
   await using folder = await makeTemporaryFolder();
   const [mine, theirs] = await keysOf(folder.path, ['mine', 'theirs']);
