@@ -76,6 +76,6 @@ test('what no upstream is called is refused with the names that jobs may ask for
   });
   await assert.rejects(
     bora.client.jobs.create({ endpoint: CHAT, model: 'qwen3-8b', requests: [{ body: { messages: [] } }] }),
-    /no upstream serves it\. Served are: small\./,
+    /no upstream serves it on \/v1\/chat\/completions\. Served are: small\./,
   );
 });
