@@ -32,6 +32,14 @@ test('every link between documents, and to files, leads somewhere', () => {
   );
 });
 
+test('the index of the documentation links every page of it, once', () => {
+  const linked = all(read('docs/README.md'), /\]\(([^)\s]+\.md)\)/g).filter(
+    (target) => !target.startsWith('../'),
+  );
+  const pages = PAGES.filter((page) => page.startsWith('docs/') && page !== 'docs/README.md');
+  assert.deepEqual(linked.map((target) => `docs/${target}`).toSorted(), pages.toSorted());
+});
+
 test('the table of stop points lists exactly those there are', () => {
   assert.deepEqual(all(read('docs/04-storage.md'), /^\| `([a-z]+\.(?!ts`)[a-z-]+)`/gm), [...STOP_POINTS]);
 });

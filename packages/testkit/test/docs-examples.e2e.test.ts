@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { readConfig } from '@bora/server/config/config';
+import type { WholeBora } from '../src/whole-bora.ts';
+import { startWholeBora } from '../src/whole-bora.ts';
+
+const ROOT = resolve(import.meta.dirname, '../../..');
+const ADDRESS = 'http://127.0.0.1:2672';
+const run = promisify(execFile);
+
+let whole: WholeBora;
+before(async () => {
+  whole = await startWholeBora({ upstream: { models: { 'mistral-small-latest': 'simulated-chat' } } });
+});
+after(() => whole[Symbol.asyncDispose]());
+
+function blocks(page: string, language: string): string[] {
+  const text = readFileSync(join(ROOT, page), 'utf8');
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, code]) => code);
+}
+
+/** The one example of this language in the page about moving, with the address of a Bora that runs. */
+function movingExample(language: string): string {
+  const [code, ...more] = blocks('docs/move-from-mistral.md', language);
+  assert.deepEqual(more, []);
+  assert.ok(code.includes(ADDRESS), code);
+  return code.replace(ADDRESS, whole.url);
+}
+
+async function assertSucceeds(jobId: string): Promise<void> {
+  const job = await whole.client.jobs.waitUntilComplete(jobId, { intervalMs: 20 });
+  assert.equal(job.status, 'SUCCESS');
+  const { outputs } = await whole.client.jobs.get(jobId);
+  assert.deepEqual(
+    outputs?.map(({ custom_id }) => custom_id),
+    ['a'],
+  );
+}
+
+test('the TypeScript of the page about moving runs as it stands, to its results', async () => {
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', movingExample('ts')], {
+    cwd: ROOT,
+  });
+  await assertSucceeds(stdout.trim());
+});
+
+test('the curl of the page about moving runs as it stands, to its results', async () => {
+  const { stdout } = await run('bash', ['-euc', movingExample('sh')]);
+  await assertSucceeds((JSON.parse(stdout) as { id: string }).id);
+});
+
+const CONFIGURED = ['docs/move-from-mistral.md', ...globSync('docs/connect/*.md', { cwd: ROOT })];
+
+test('each page about connecting a server shows a bora.yaml that Bora takes', () => {
+  assert.ok(CONFIGURED.length > 7, CONFIGURED.join());
+  for (const page of CONFIGURED) {
+    const [yaml, ...more] = blocks(page, 'yaml');
+    assert.deepEqual(more, [], page);
+    const folder = mkdtempSync(join(tmpdir(), 'bora-docs-'));
+    try {
+      writeFileSync(join(folder, 'bora.yaml'), yaml);
+      const keys = [...yaml.matchAll(/api_key_env: (\w+)/g)].map(([, name]) => [name, 'key']);
+      const { upstreams } = readConfig({ folder, env: Object.fromEntries(keys) as Record<string, string> });
+      assert.ok(upstreams.length > 0, page);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+});
