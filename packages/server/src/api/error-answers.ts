@@ -3,7 +3,7 @@ import type { ApiDependencies } from './dependencies.ts';
 import { ApiError, toApiError } from './errors.ts';
 
 const SERVED =
-  "Bora serves /v1/files and /v1/batch/jobs of Mistral's API, /bora/v1/keys, /bora/v1/workspaces and /bora/v1/audit, " +
+  "Bora serves /v1/files and /v1/batch/jobs of Mistral's API, /bora/v1/keys, /workspaces, /audit and /upstreams, " +
   '/healthz, /readyz and /metrics.';
 
 /** Turns whatever a route throws into an answer of Mistral's shape, in one place. */
