@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { openAdministration } from '@bora/server';
 import type { Administration } from '@bora/server';
 import { readConfig } from '@bora/server/config/config';
 import type { Actor } from '@bora/server/storage/ports/audit-records';
 import type { WorkspaceRecord } from '@bora/server/storage/ports/workspace-records';
 import type { Command } from 'commander';
 import { CliError } from './cli-error.ts';
+import { withExample } from './command-help.ts';
 import { EXIT } from './exit-codes.ts';
 import { addOptionFlags, optionFlagsOf } from './option-flags.ts';
 
@@ -18,14 +18,19 @@ export interface AdministrationFlags {
 }
 
 /** A command on a data folder, whether or not a Bora runs on it: whoever may write the folder may administer it. */
-export function administrationCommand(parent: Command, usage: string, description: string): Command {
-  const command = parent.command(usage).description(description);
-  return addOptionFlags(command, ['data', 'config']).option('--json', 'print JSON only');
+export function administrationCommand(
+  parent: Command,
+  usage: string,
+  description: string,
+  example: string,
+): Command {
+  const command = addOptionFlags(parent.command(usage).description(description), ['data', 'config']);
+  return withExample(command.option('--json', 'print JSON only'), example);
 }
 
 /** Opens the data folder, made if it is not there: keys are needed before the first start beyond loopback. */
 export function openOrMakeFolder(flags: AdministrationFlags): Promise<Administration & AsyncDisposable> {
-  return openAdministration(folderOf(flags));
+  return open(folderOf(flags));
 }
 
 /** @throws CliError if there is none: a mistyped folder is not made. */
@@ -36,6 +41,12 @@ export async function openFolder(flags: AdministrationFlags): Promise<Administra
       exitCode: EXIT.usage,
       whatToDo: 'Name it with --data or BORA_DATA.',
     });
+  return open(folder);
+}
+
+/** Loaded only here: the server takes longer to load than most commands to run. */
+async function open(folder: string): Promise<Administration & AsyncDisposable> {
+  const { openAdministration } = await import('@bora/server');
   return openAdministration(folder);
 }
 
@@ -52,12 +63,6 @@ export async function workspaceNamed(records: Administration, idOrName: string):
 /** How the audit log names whoever runs this command. */
 export function commandActor(): Actor {
   return { keyId: null, user: userInfo().username, ip: null };
-}
-
-/** Unix seconds for people: `2026-05-01 10:00:00`, UTC. */
-export function momentText(unixSeconds: number | null): string {
-  if (unixSeconds === null) return '';
-  return new Date(unixSeconds * 1000).toISOString().slice(0, 19).replace('T', ' ');
 }
 
 /** Other flags may have names of options too, such as a workspace's limits, and are no configuration. */

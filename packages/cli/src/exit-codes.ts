@@ -13,6 +13,8 @@ export const EXIT = {
   unreachable: 5,
   /** There is a run for this output already, of other input or other arguments. */
   runChanged: 6,
+  /** `bora doctor` found something that does not work. */
+  checkFailed: 7,
   /** Stopped by Ctrl-C (SIGINT). */
   interrupted: 130,
   /** Stopped by SIGTERM. */
@@ -30,4 +32,5 @@ Exit codes:
   4    the job ended incomplete: failed, cancelled or out of time
   5    the server cannot be reached
   6    a run for this output exists, of other input or arguments
+  7    a check of the doctor failed
   130  stopped by Ctrl-C    143  stopped by SIGTERM`;

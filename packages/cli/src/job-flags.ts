@@ -9,8 +9,8 @@ export interface JobFlags {
 }
 
 export function endpointOption(): Option {
-  return new Option('--endpoint <path>', `what every line asks for, one of: ${BATCH_ENDPOINTS.join(', ')}`)
-    .argParser(readEndpoint)
+  return new Option('--endpoint <path>', 'what every line asks for')
+    .choices(BATCH_ENDPOINTS)
     .makeOptionMandatory();
 }
 
@@ -22,12 +22,6 @@ export function timeoutOption(defaultHours: number): Option {
   return new Option('--timeout-hours <n>', 'hours until the time of the job is up, 1 to 168')
     .argParser(readTimeoutHours)
     .default(defaultHours);
-}
-
-function readEndpoint(text: string): BatchEndpoint {
-  const endpoint = BATCH_ENDPOINTS.find((known) => known === text);
-  if (endpoint === undefined) throw new InvalidArgumentError(`Known are ${BATCH_ENDPOINTS.join(', ')}.`);
-  return endpoint;
 }
 
 function readTimeoutHours(text: string): number {

@@ -66,7 +66,40 @@ export function progressOf(job: BatchJob): ProgressView {
   };
 }
 
-function stateText(job: BatchJob): string {
+/** What the job is doing, or how it ended, in a word or two: `planning`, `running`, `success`. */
+export function stateText(job: BatchJob): string {
   const state = job.bora?.state ?? job.status.toLowerCase().replaceAll('_', ' ');
   return state === 'validating' ? 'planning' : state;
+}
+
+/** All about a job, for people; `when` writes a moment given in Unix seconds. */
+export function jobFields(
+  job: BatchJob,
+  when: (at: number | null) => string,
+): (readonly [name: string, value: string])[] {
+  const { input_tokens = 0, output_tokens = 0 } = job.bora?.usage ?? {};
+  const metadata = Object.entries(job.metadata ?? {}).map(([key, value]) => `${key}=${value}`);
+  return [
+    ['job', job.id],
+    ['state', stateText(job)],
+    ['failure', job.bora?.failure ?? ''],
+    ...(job.bora?.waiting ?? []).map((why) => ['waits', why] as const),
+    ['endpoint', job.endpoint],
+    ['model', job.model ?? 'as each line says'],
+    ['requests', countText(job.total_requests)],
+    ['succeeded', countText(job.succeeded_requests)],
+    ['failed', countText(job.failed_requests)],
+    ...job.errors
+      .slice(0, ERRORS_SHOWN)
+      .map((error) => ['', `${countText(error.count)} × ${error.message}`] as const),
+    ['tokens', `${countText(input_tokens)} in, ${countText(output_tokens)} out`],
+    ['created', when(job.created_at)],
+    ['started', when(job.started_at)],
+    ['ended', when(job.completed_at)],
+    ['time is up', job.completed_at === null ? when(job.bora?.deadline_at ?? null) : ''],
+    ['metadata', metadata.join(', ')],
+    ...job.input_files.map((id) => ['input file', id] as const),
+    ['output file', job.output_file ?? ''],
+    ['error file', job.error_file ?? ''],
+  ];
 }

@@ -1,4 +1,5 @@
 import { BoraError } from '@bora/client/bora-error';
+import { bytesText, distanceText, momentText } from './human-text.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -12,15 +13,41 @@ const REFUSALS: ReadonlySet<string | null> = new Set([
   'data_folder_newer',
 ]);
 
+/** What to do after a refusal, by its code; the others say so themselves. */
+const NEXT_STEPS: Readonly<Record<string, string>> = {
+  invalid_api_key: 'Set BORA_API_KEY, or give --api-key.',
+  job_not_found: 'See the jobs with: bora ls',
+  file_not_found: 'See the files with: bora files ls',
+  upstream_not_found: 'See the names with: bora upstreams list',
+  bad_batch_file: 'See all bad lines of the file with: bora validate',
+};
+
 /**
  * Where a command's words go. Without `--json` the result is text on stdout and everything said on the way goes to stderr. With `--json`
  * stdout holds JSON only, one object a line, errors included, and nothing is said on the way.
  */
 export class Output {
   readonly json: boolean;
+  /** Somebody looks at stdout; otherwise a program reads it, and the same thing is always written in the same way. */
+  readonly #isTerminal: boolean;
+  readonly #now: () => number;
 
-  constructor(json: boolean) {
+  /** `now` gives milliseconds since the epoch. */
+  constructor(json: boolean, stdout: { readonly isTTY?: boolean } = process.stdout, now = Date.now) {
     this.json = json;
+    this.#isTerminal = stdout.isTTY === true;
+    this.#now = now;
+  }
+
+  /** A moment in Unix seconds: on a terminal how far away it is, elsewhere UTC; empty for null. */
+  when(unixSeconds: number | null): string {
+    if (unixSeconds === null) return '';
+    return this.#isTerminal ? distanceText(unixSeconds * 1000 - this.#now()) : momentText(unixSeconds);
+  }
+
+  /** A number of bytes: on a terminal `1.2 GiB`, elsewhere as it is. */
+  size(bytes: number): string {
+    return this.#isTerminal ? bytesText(bytes) : String(bytes);
   }
 
   /** Said on the way. */
@@ -54,8 +81,13 @@ function explain(error: unknown): CliError {
   if (error instanceof BoraError) {
     const refused = error.status !== null && !error.transient;
     const exitCode = error.status === null ? EXIT.unreachable : refused ? EXIT.usage : EXIT.failure;
-    const request = error.requestId === null ? undefined : `Request id ${error.requestId}.`;
-    return new CliError(error.message, { exitCode, ...(request ? { why: request } : {}) });
+    const why = error.requestId === null ? undefined : `Request id ${error.requestId}.`;
+    const whatToDo = NEXT_STEPS[error.code ?? ''];
+    return new CliError(error.message, {
+      exitCode,
+      ...(why === undefined ? {} : { why }),
+      ...(whatToDo === undefined ? {} : { whatToDo }),
+    });
   }
   const message = error instanceof Error ? error.message : String(error);
   const exitCode = REFUSALS.has(codeOf(error)) ? EXIT.usage : EXIT.failure;

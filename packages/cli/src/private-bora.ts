@@ -1,9 +1,8 @@
 import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Bora } from '@bora/server';
+import type { Bora } from '@bora/server';
 import type { Config } from '@bora/server/config/config';
-import { createLog } from '@bora/server/observe/log';
 
 /**
  * A whole Bora for this process alone: on a free loopback port, with its data in `folder` and its log in `bora.log` there, whatever the
@@ -11,8 +10,13 @@ import { createLog } from '@bora/server/observe/log';
  */
 export async function startPrivateBora(folder: string, config: Config, signal: AbortSignal): Promise<Bora> {
   await mkdir(folder, { recursive: true });
+  // Loaded only here: the server takes longer to load than most commands to run.
+  const [server, { createLog }] = await Promise.all([
+    import('@bora/server'),
+    import('@bora/server/observe/log'),
+  ]);
   const log = createLog(config.logLevel, createWriteStream(join(folder, 'bora.log'), { flags: 'a' }));
-  const bora = await Bora.create({ ...config, data: folder, host: '127.0.0.1', port: 0 }, { log });
+  const bora = await server.Bora.create({ ...config, data: folder, host: '127.0.0.1', port: 0 }, { log });
   try {
     await bora.start(signal);
   } catch (error) {

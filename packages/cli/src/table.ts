@@ -11,9 +11,7 @@ export interface Column {
 /** A plain text table: titles, a rule, rows; two spaces between columns. Line breaks in cells become spaces. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) =>
-    columns.map((column, index) =>
-      clipped((row[index] ?? '').replaceAll(/\s+/g, ' '), column.maxWidth ?? Infinity),
-    ),
+    columns.map((column, index) => clipped(onOneLine(row[index] ?? ''), column.maxWidth ?? Infinity)),
   );
   const widths = columns.map((column, index) =>
     Math.max(column.title.length, ...cells.map((row) => row[index].length)),
@@ -30,4 +28,15 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
     line(widths.map((width) => '─'.repeat(width))),
     ...cells.map(line),
   ].join('\n');
+}
+
+/** One thing in full: a name and its value a line, the values below each other. What has no value is left out. */
+export function renderFields(fields: readonly (readonly [name: string, value: string])[]): string {
+  const told = fields.filter(([, value]) => value !== '');
+  const width = Math.max(...told.map(([name]) => name.length)) + 2;
+  return told.map(([name, value]) => `${name.padEnd(width)}${onOneLine(value)}`).join('\n');
+}
+
+function onOneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ');
 }

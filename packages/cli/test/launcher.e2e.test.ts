@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
+import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
+import manifest from '../../../package.json' with { type: 'json' };
 
 const LAUNCHER = fileURLToPath(new URL('../bin/bora.js', import.meta.url));
 
@@ -34,4 +38,23 @@ test('an old Node without a packaged one is told what to do', () => {
   const run = launch(['--version'], { version: '20.20.2', arch: 'mips' });
   assert.equal(run.status, 1);
   assert.match(run.stderr, /needs Node 22\.19[\s\S]*20\.20\.2[\s\S]*npm install node-linux-mips@24/);
+});
+
+test('what serves for long starts with the young generation of npm start, in the process that was started', async () => {
+  const { scripts } = manifest;
+  const flag = scripts.start.split(' ').find((word) => word.startsWith('--max-semi-space-size'))!;
+  await using folder = await makeTemporaryFolder();
+  const env = { ...process.env, BORA_DATA: folder.path, BORA_PORT: '0', BORA_LOG_LEVEL: 'silent' };
+  const server = spawn(process.execPath, [LAUNCHER, 'serve', '--json'], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    await once(server.stdout, 'data');
+    const command = await readFile(`/proc/${server.pid}/cmdline`, 'utf8');
+    assert.ok(command.split('\0').includes(flag), command);
+  } finally {
+    server.kill('SIGTERM');
+  }
+  assert.deepEqual(await once(server, 'exit'), [0, null]);
 });

@@ -51,8 +51,8 @@ test('submit creates a job with what it was told and says what to do next', asyn
       timeout_hours: 24,
     },
   ]);
-  assert.ok(run.stdout.startsWith(JOB_ID));
-  assert.match(run.stdout, /bora results/);
+  assert.equal(run.stdout, `${JOB_ID}\n`);
+  assert.match(run.stderr, /bora results/);
 });
 
 test('submit --wait shows plain progress without a terminal and ends with 3 if a line failed', async () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
 import type { FastifyInstance } from 'fastify';
@@ -33,11 +34,14 @@ import type { BlobStore } from './storage/ports/blobs.ts';
 import type { Database } from './storage/ports/database.ts';
 import type { Disk } from './storage/ports/disk.ts';
 import type { WorkspaceRecords } from './storage/ports/workspace-records.ts';
+import { findFolderHolder } from './storage/sqlite/folder-lock.ts';
+import type { FolderHolder } from './storage/sqlite/folder-lock.ts';
 import type { SqliteOptions } from './storage/sqlite/open-sqlite-database.ts';
 import { openSqliteDatabase } from './storage/sqlite/open-sqlite-database.ts';
 import { GuardedFetch } from './upstreams/guarded-fetch.ts';
 import type { Resolve } from './upstreams/guarded-fetch.ts';
 import { UpstreamRegistry } from './upstreams/registry.ts';
+import type { RegistryOptions } from './upstreams/registry.ts';
 import type { Upstreams, UpstreamStatus } from './upstreams/upstreams.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -178,6 +182,33 @@ export function openAdministration(dataFolder: string): Promise<Administration &
   return openSqliteDatabase({ folder: dataFolder, clock: systemClock, lock: false });
 }
 
+/** The process that holds a data folder, also for a folder that is not there; null if nobody does. */
+export function dataFolderHolder(dataFolder: string): FolderHolder | null {
+  const file = join(dataFolder, 'lock.sqlite');
+  return existsSync(file) ? findFolderHolder(file) : null;
+}
+
+/** What a Bora of this configuration would find behind it: asks each upstream for its models, 3 seconds at most. */
+export async function lookAtUpstreams(
+  config: Config,
+  signal?: AbortSignal,
+): Promise<readonly UpstreamStatus[]> {
+  await using upstreams = upstreamRegistry(config, {
+    clock: systemClock,
+    random: Math.random,
+    log: createLog('silent'),
+  });
+  await upstreams.start(signal);
+  return upstreams.status();
+}
+
+function upstreamRegistry(
+  { upstreams, maxAnswerBytes }: Config,
+  parts: Pick<RegistryOptions, 'clock' | 'random' | 'log'>,
+): UpstreamRegistry {
+  return new UpstreamRegistry({ upstreams, endpoints: BATCH_ENDPOINTS, maxAnswerBytes, ...parts });
+}
+
 async function open(
   config: Config,
   overrides: BoraOverrides,
@@ -201,15 +232,7 @@ async function open(
   const blobs = await openDiskBlobStore(disk, { minFreeBytes: config.minFreeBytes });
 
   const upstreams = opening.use(
-    overrides.upstreams ??
-      new UpstreamRegistry({
-        upstreams: config.upstreams,
-        endpoints: BATCH_ENDPOINTS,
-        maxAnswerBytes: config.maxAnswerBytes,
-        clock,
-        random,
-        log: logOf(log, 'upstreams'),
-      }),
+    overrides.upstreams ?? upstreamRegistry(config, { clock, random, log: logOf(log, 'upstreams') }),
   );
   const worker = new Worker({
     database,

@@ -3,10 +3,11 @@ import { AUDIT_ACTIONS } from '@bora/server/storage/ports/audit-records';
 import type { AuditAction } from '@bora/server/storage/ports/audit-records';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
-import { administrationCommand, momentText, openFolder, workspaceNamed } from '../administration.ts';
+import { administrationCommand, openFolder, workspaceNamed } from '../administration.ts';
 import type { AdministrationFlags } from '../administration.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { momentText } from '../human-text.ts';
 import { readPast } from '../moments.ts';
 import type { Output } from '../output.ts';
 import { runAction } from '../run-action.ts';
@@ -25,7 +26,12 @@ interface AuditFlags extends AdministrationFlags {
 type Entry = ReturnType<typeof auditView>;
 
 export function addAuditCommand(program: Command): void {
-  administrationCommand(program, 'audit', 'who changed what in a data folder, newest first')
+  administrationCommand(
+    program,
+    'audit',
+    'who changed what in a data folder, newest first',
+    'bora audit --from 7d --action file.delete',
+  )
     .option('--from <when>', 'that moment or later: a date, or 12h or 7d ago', readPast)
     .option('--to <when>', 'before that moment', readPast)
     .option('--action <list>', `any of ${AUDIT_ACTIONS.join(', ')}`, readActions)
@@ -51,7 +57,7 @@ async function audit(flags: AuditFlags, output: Output): Promise<ExitCode> {
   });
   const shown = entries.map(auditView);
   const columns = [
-    { title: 'time (UTC)' },
+    { title: 'time' },
     { title: 'action' },
     { title: 'workspace' },
     { title: 'by' },

@@ -4,17 +4,12 @@ import { KEY_SCOPES } from '@bora/server/storage/ports/access-records';
 import type { KeyScope } from '@bora/server/storage/ports/access-records';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import {
-  administrationCommand,
-  commandActor,
-  momentText,
-  openFolder,
-  openOrMakeFolder,
-} from '../administration.ts';
+import { administrationCommand, commandActor, openFolder, openOrMakeFolder } from '../administration.ts';
 import type { AdministrationFlags } from '../administration.ts';
 import { CliError } from '../cli-error.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { momentText } from '../human-text.ts';
 import { readExpiry } from '../moments.ts';
 import type { Output } from '../output.ts';
 import { runAction } from '../run-action.ts';
@@ -32,7 +27,12 @@ interface CreateFlags extends AdministrationFlags {
 export function addKeysCommand(program: Command): void {
   const keys = program.command('keys').description('API keys of a data folder, also while Bora runs on it');
 
-  administrationCommand(keys, 'create', 'make a key; it is shown this once')
+  administrationCommand(
+    keys,
+    'create',
+    'make a key; it is shown this once',
+    'bora keys create --name laptop --user ada --expires 90d',
+  )
     .requiredOption('--name <name>', 'what uses it')
     .option('--workspace <name>', 'whose files and jobs it sees; made if it does not exist')
     .option('--user <name>', 'whose it is; keys of one user are the same person')
@@ -40,11 +40,16 @@ export function addKeysCommand(program: Command): void {
     .option('--expires <when>', 'such as 90d, 12h or 2027-01-31; default: never', readExpiry)
     .action((flags: CreateFlags) => runAction(flags, (output) => create(flags, output)));
 
-  administrationCommand(keys, 'list', 'show all keys, by their first characters').action(
+  administrationCommand(keys, 'list', 'show all keys, by their first characters', 'bora keys list').action(
     (flags: AdministrationFlags) => runAction(flags, (output) => list(flags, output)),
   );
 
-  administrationCommand(keys, 'revoke', 'end a key at once')
+  administrationCommand(
+    keys,
+    'revoke',
+    'end a key at once',
+    'bora keys revoke 2f1c6c1e-8d0f-4b5e-9a55-0d6c2c8f7a10',
+  )
     .argument('<id>', 'as `bora keys list` shows it')
     .action((id: string, flags: AdministrationFlags) =>
       runAction(flags, (output) => revoke(id, flags, output)),
@@ -71,7 +76,7 @@ async function create(flags: CreateFlags, output: Output): Promise<ExitCode> {
   output.result({ ...view, key }, key);
   output.say(
     `\nThis is the only time the key is shown. It may ${MAY[scope]} in workspace ${view.workspace}` +
-      `${view.expires_at === null ? '' : ` until ${momentText(view.expires_at)} UTC`}.`,
+      `${view.expires_at === null ? '' : ` until ${momentText(view.expires_at)}`}.`,
   );
   if (first) output.say('It is the first key: from now on every call needs one.');
   return EXIT.ok;
@@ -94,9 +99,9 @@ async function list(flags: AdministrationFlags, output: Output): Promise<ExitCod
     key.workspace,
     key.scope,
     key.state,
-    momentText(key.created_at),
-    momentText(key.expires_at),
-    momentText(key.last_used_at),
+    output.when(key.created_at),
+    output.when(key.expires_at),
+    output.when(key.last_used_at),
   ]);
   const titles = [
     'id',

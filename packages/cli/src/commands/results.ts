@@ -3,25 +3,24 @@ import { isComplete } from '@bora/client/wait';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { writeFileDurably } from '../durable-file.ts';
-import { EXIT, EXIT_CODE_HELP } from '../exit-codes.ts';
+import { withExample, withExitCodes } from '../command-help.ts';
+import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { exitCodeOf, summaryOf, summaryText } from '../job-report.ts';
-import type { Output } from '../output.ts';
 import { resultBytes } from '../result-bytes.ts';
-import { runAction } from '../run-action.ts';
-import { clientFor, urlOption } from '../server-flags.ts';
+import { callServer } from '../run-action.ts';
+import type { ServerCall } from '../run-action.ts';
+import { addServerFlags } from '../server-flags.ts';
 import type { ServerFlags } from '../server-flags.ts';
-import { stopSignals } from '../stop-signals.ts';
 import { watchJob } from '../watch-job.ts';
 
 interface ResultsFlags extends ServerFlags {
   readonly output?: string;
   readonly wait?: boolean;
-  readonly json?: boolean;
 }
 
 export function addResultsCommand(program: Command): void {
-  program
+  const command = program
     .command('results')
     .summary("fetch a job's results")
     .description(
@@ -30,19 +29,23 @@ export function addResultsCommand(program: Command): void {
     )
     .argument('<job>', 'id of the job')
     .option('-o, --output <file>', 'write the lines to this file, whole or not at all')
-    .option('--wait', 'wait for the end first')
-    .addOption(urlOption())
-    .option('--json', 'print JSON only')
-    .addHelpText('after', EXIT_CODE_HELP)
-    .action((job: string, flags: ResultsFlags) => runAction(flags, (output) => results(job, flags, output)));
+    .option('--wait', 'wait for the end first');
+  withExitCodes(
+    withExample(
+      addServerFlags(command),
+      'bora results 2f1c6c1e-8d0f-4b5e-9a55-0d6c2c8f7a10 --wait -o results.jsonl',
+    ),
+  ).action((job: string, flags: ResultsFlags) => callServer(flags, (call) => results(job, flags, call)));
 }
 
-async function results(jobId: string, flags: ResultsFlags, output: Output): Promise<ExitCode> {
-  using stop = stopSignals(() => {});
-  const client = clientFor(flags);
+async function results(
+  jobId: string,
+  flags: ResultsFlags,
+  { client, output, signal }: ServerCall,
+): Promise<ExitCode> {
   const job = flags.wait
-    ? await watchJob(client, jobId, output, stop.signal)
-    : await client.jobs.get(jobId, { inline: false }, stop.signal);
+    ? await watchJob(client, jobId, output, signal)
+    : await client.jobs.get(jobId, { inline: false }, signal);
   if (!isComplete(job))
     throw new CliError(`Job ${job.id} has no results yet.`, {
       exitCode: EXIT.usage,
@@ -50,9 +53,9 @@ async function results(jobId: string, flags: ResultsFlags, output: Output): Prom
       whatToDo: 'Run the command with --wait, or later.',
     });
   const summary = summaryOf(job);
-  const lines = resultBytes(client, job, stop.signal);
+  const lines = resultBytes(client, job, signal);
   if (flags.output !== undefined) {
-    await writeFileDurably(flags.output, lines, stop.signal);
+    await writeFileDurably(flags.output, lines, signal);
     output.result(
       { ...summary, output: flags.output },
       `${summaryText(summary)}\n\nResults: ${flags.output}`,
@@ -60,7 +63,8 @@ async function results(jobId: string, flags: ResultsFlags, output: Output): Prom
   } else if (flags.json) {
     output.result(summary, '');
   } else {
-    for await (const bytes of lines) if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
+    for await (const bytes of lines)
+      if (!process.stdout.write(bytes)) await once(process.stdout, 'drain', { signal });
     output.say(summaryText(summary));
   }
   return exitCodeOf(summary);

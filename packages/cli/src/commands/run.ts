@@ -6,7 +6,8 @@ import type { Config } from '@bora/server/config/config';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { writeFileDurably } from '../durable-file.ts';
-import { EXIT, EXIT_CODE_HELP } from '../exit-codes.ts';
+import { withExample, withExitCodes } from '../command-help.ts';
+import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { exitWhenLost } from '../exit-when-lost.ts';
 import { endpointOption, modelOption, timeoutOption } from '../job-flags.ts';
@@ -57,9 +58,12 @@ export function addRunCommand(program: Command): void {
     'config',
     'stopGraceSeconds',
   ]);
-  command
-    .addHelpText('after', EXIT_CODE_HELP)
-    .action((input: string, flags: RunFlags) => runAction(flags, (output) => run(input, flags, output)));
+  withExitCodes(
+    withExample(
+      command,
+      'bora run chat.jsonl -o results.jsonl --endpoint /v1/chat/completions --model small --upstream http://gpu:8000',
+    ),
+  ).action((input: string, flags: RunFlags) => runAction(flags, (output) => run(input, flags, output)));
 }
 
 async function run(input: string, flags: RunFlags, output: Output): Promise<ExitCode> {

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { Bora, openAdministration } from '@bora/server';
+import type { Bora } from '@bora/server';
 import { readConfig } from '@bora/server/config/config';
 import type { Config } from '@bora/server/config/config';
 import { OPTIONS } from '@bora/server/config/options';
 import type { OptionName } from '@bora/server/config/options';
 import type { Command } from 'commander';
+import { withExample } from '../command-help.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { addOptionFlags, optionFlagsOf } from '../option-flags.ts';
@@ -30,8 +31,10 @@ export function addServeCommand(program: Command): void {
     .summary('serve the batch API')
     .description('Serves the batch API. Flags win over the environment, that over bora.yaml.');
   addOptionFlags(command, Object.keys(OPTIONS) as OptionName[]);
-  command
-    .option('--json', 'print the banner as one JSON object')
+  withExample(
+    command.option('--json', 'print the banner as one JSON object'),
+    'bora serve --upstream http://gpu:8000 --data /var/lib/bora',
+  )
     .addHelpText('after', STOPS)
     .action((flags: ServeFlags) => runAction(flags, (output) => serve(flags, output)));
 }
@@ -43,7 +46,8 @@ async function serve(flags: ServeFlags, output: Output): Promise<ExitCode> {
       `${name}: stopping; requests in flight get ${config.stopGraceSeconds} s to finish. Once more stops at once.`,
     ),
   );
-  await using bora = await Bora.create(config);
+  const server = await import('@bora/server');
+  await using bora = await server.Bora.create(config);
   exitWhenLost(bora, output);
   try {
     await bora.start(stop.signal);
@@ -56,6 +60,7 @@ async function serve(flags: ServeFlags, output: Output): Promise<ExitCode> {
 }
 
 async function announce(bora: Bora, config: Config, output: Output): Promise<void> {
+  const { openAdministration } = await import('@bora/server');
   await using records = await openAdministration(config.data);
   const facts = {
     url: bora.url,

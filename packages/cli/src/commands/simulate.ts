@@ -1,12 +1,11 @@
 import { once } from 'node:events';
-import { runSimulator } from '@bora/simulator/command';
 import { flagOf, rangeText, settingsFromText, SettingsError, valueText } from '@bora/simulator/read-settings';
 import { SETTING_NAMES, SETTINGS } from '@bora/simulator/settings';
 import type { SimulatorSettings } from '@bora/simulator/settings';
-import { startSimulator } from '@bora/simulator/simulator';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { CliError } from '../cli-error.ts';
+import { withExample } from '../command-help.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
@@ -34,8 +33,10 @@ export function addSimulateCommand(program: Command): void {
     const more = kind === 'switch' ? '' : ` (${rangeText(SETTINGS[name])}; default ${valueText(standard)})`;
     command.addOption(new Option(flag, description + more));
   }
-  command
-    .option('--json', 'print where it listens as one JSON object')
+  withExample(
+    command.option('--json', 'print where it listens as one JSON object'),
+    'bora simulate --models small,large --slots 8',
+  )
     .addHelpText('after', EXITS)
     .action((flags: SimulateFlags) => runAction(flags, (output) => simulate(flags, output)));
 }
@@ -44,6 +45,8 @@ async function simulate({ json, ...texts }: SimulateFlags, output: Output): Prom
   using stop = stopSignals(() => {});
   const settings = settingsFromText(texts);
   try {
+    // Loaded only here, as no other command needs them.
+    const { runSimulator } = await import('@bora/simulator/command');
     if (json) await simulateForPrograms(settings, output, stop.signal);
     else await runSimulator(settings, { out: process.stdout, signal: stop.signal });
   } catch (error) {
@@ -58,6 +61,7 @@ async function simulateForPrograms(
   output: Output,
   signal: AbortSignal,
 ): Promise<void> {
+  const { startSimulator } = await import('@bora/simulator/simulator');
   await using simulator = await startSimulator(settings);
   output.result({ url: simulator.url, models: simulator.settings.models }, '');
   if (!signal.aborted) await once(signal, 'abort');

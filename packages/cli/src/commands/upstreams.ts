@@ -1,19 +1,17 @@
 import type { Upstream } from '@bora/protocol/bora-upstreams';
 import type { Command } from 'commander';
+import { withExample } from '../command-help.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { modelsText } from '../models-text.ts';
 import type { Output } from '../output.ts';
-import { runAction } from '../run-action.ts';
-import { clientFor, urlOption } from '../server-flags.ts';
+import { callServer } from '../run-action.ts';
+import type { ServerCall } from '../run-action.ts';
+import { addServerFlags } from '../server-flags.ts';
 import type { ServerFlags } from '../server-flags.ts';
 import { renderTable } from '../table.ts';
 
-interface UpstreamsFlags extends ServerFlags {
-  readonly json?: boolean;
-}
-
-interface PauseFlags extends UpstreamsFlags {
+interface PauseFlags extends ServerFlags {
   readonly reason?: string;
 }
 
@@ -33,27 +31,35 @@ export function addUpstreamsCommand(program: Command): void {
     .command('upstreams')
     .description('the inference servers behind a running Bora: how they are, pause and resume');
 
-  upstreamsCommand(upstreams, 'list', 'show all, as they are now', { isDefault: true }).action(
-    (flags: UpstreamsFlags) => runAction(flags, (output) => list(flags, output)),
-  );
+  upstreamsCommand(upstreams, 'list', 'show all, as they are now', 'bora upstreams list', {
+    isDefault: true,
+  }).action((flags: ServerFlags) => callServer(flags, list));
 
   upstreamsCommand(
     upstreams,
     'pause',
     'send nothing more to one, over restarts too; what is in flight goes on',
+    "bora upstreams pause gpu:8000 --reason 'new cards'",
   )
     .argument('<name>', 'as `bora upstreams` shows it')
     .option('--reason <text>', 'shown on jobs that wait for it')
     .action((name: string, flags: PauseFlags) =>
-      runAction(flags, async (output) =>
-        show(await clientFor(flags).upstreams.pause(name, flags.reason), output),
+      callServer(flags, async ({ client, output, signal }) =>
+        show(await client.upstreams.pause(name, flags.reason, signal), output),
       ),
     );
 
-  upstreamsCommand(upstreams, 'resume', 'end a pause, or do not wait for the next probe of one that is down')
+  upstreamsCommand(
+    upstreams,
+    'resume',
+    'end a pause, or do not wait for the next probe of one that is down',
+    'bora upstreams resume gpu:8000',
+  )
     .argument('<name>', 'as `bora upstreams` shows it')
-    .action((name: string, flags: UpstreamsFlags) =>
-      runAction(flags, async (output) => show(await clientFor(flags).upstreams.resume(name), output)),
+    .action((name: string, flags: ServerFlags) =>
+      callServer(flags, async ({ client, output, signal }) =>
+        show(await client.upstreams.resume(name, signal), output),
+      ),
     );
 }
 
@@ -61,17 +67,14 @@ function upstreamsCommand(
   parent: Command,
   name: string,
   description: string,
+  example: string,
   options: { readonly isDefault?: boolean } = {},
 ): Command {
-  return parent
-    .command(name, options)
-    .description(description)
-    .addOption(urlOption())
-    .option('--json', 'print JSON only');
+  return withExample(addServerFlags(parent.command(name, options).description(description)), example);
 }
 
-async function list(flags: UpstreamsFlags, output: Output): Promise<ExitCode> {
-  const upstreams = await clientFor(flags).upstreams.list();
+async function list({ client, output, signal }: ServerCall): Promise<ExitCode> {
+  const upstreams = await client.upstreams.list(signal);
   const none = 'There is no upstream. Name one with BORA_UPSTREAM, or describe several in bora.yaml.';
   output.result({ upstreams }, upstreams.length === 0 ? none : renderTable(COLUMNS, upstreams.map(rowOf)));
   return EXIT.ok;

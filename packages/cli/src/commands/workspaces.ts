@@ -6,7 +6,6 @@ import { InvalidArgumentError } from 'commander';
 import {
   administrationCommand,
   commandActor,
-  momentText,
   openFolder,
   openOrMakeFolder,
   workspaceNamed,
@@ -18,7 +17,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { countText } from '../human-text.ts';
 import type { Output } from '../output.ts';
 import { runAction } from '../run-action.ts';
-import { renderTable } from '../table.ts';
+import { renderFields, renderTable } from '../table.ts';
 import { addLimitFlags, limitsOf, limitsText } from '../workspace-limits.ts';
 import type { LimitFlags } from '../workspace-limits.ts';
 
@@ -35,41 +34,61 @@ export function addWorkspacesCommand(program: Command): void {
   const workspaces = program
     .command('workspaces')
     .description('workspaces of a data folder, also while Bora runs on it');
-  const named = (name: string, description: string): Command =>
-    administrationCommand(workspaces, name, description).argument('<workspace>', 'name or id');
+  const named = (name: string, description: string, example: string): Command =>
+    administrationCommand(workspaces, name, description, example).argument('<workspace>', 'name or id');
 
-  addLimitFlags(administrationCommand(workspaces, 'create', 'make a workspace'))
+  addLimitFlags(
+    administrationCommand(
+      workspaces,
+      'create',
+      'make a workspace',
+      'bora workspaces create search --weight 3',
+    ),
+  )
     .argument('<name>')
     .option('--weight <n>', 'share of the work beside others; default 1', readWeight)
     .action((name: string, flags: CreateFlags) => runAction(flags, (output) => create(name, flags, output)));
 
-  administrationCommand(workspaces, 'list', 'show all workspaces').action((flags: AdministrationFlags) =>
-    runAction(flags, (output) => list(flags, output)),
+  administrationCommand(workspaces, 'list', 'show all workspaces', 'bora workspaces list').action(
+    (flags: AdministrationFlags) => runAction(flags, (output) => list(flags, output)),
   );
 
-  named('show', 'show one, with what it uses of its limits').action(
+  named('show', 'show one, with what it uses of its limits', 'bora workspaces show search').action(
     (workspace: string, flags: AdministrationFlags) =>
       runAction(flags, (output) => show(workspace, flags, output)),
   );
 
-  addLimitFlags(named('limits', 'set its own limits; those not named stay')).action(
-    (workspace: string, flags: AdministrationFlags & LimitFlags) =>
-      runAction(flags, (output) => change(workspace, { limits: someLimits(flags) }, flags, output)),
+  addLimitFlags(
+    named(
+      'limits',
+      'set its own limits; those not named stay',
+      'bora workspaces limits search --max-active-jobs 5',
+    ),
+  ).action((workspace: string, flags: AdministrationFlags & LimitFlags) =>
+    runAction(flags, (output) => change(workspace, { limits: someLimits(flags) }, flags, output)),
   );
 
-  named('weight', 'set its share of the work: one of weight 3 gets three times what one of weight 1 gets')
+  named(
+    'weight',
+    'set its share of the work: one of weight 3 gets three times what one of weight 1 gets',
+    'bora workspaces weight search 3',
+  )
     .argument('<weight>', 'from 0.01 to 1000', readWeight)
     .action((workspace: string, weight: number, flags: AdministrationFlags) =>
       runAction(flags, (output) => change(workspace, { weight }, flags, output)),
     );
 
-  named('disable', 'refuse its keys and send no more of its requests; what is in flight finishes')
+  named(
+    'disable',
+    'refuse its keys and send no more of its requests; what is in flight finishes',
+    'bora workspaces disable search --reason "Over budget until May."',
+  )
     .requiredOption('--reason <text>', 'what its keys are told')
     .action((workspace: string, flags: DisableFlags) =>
       runAction(flags, (output) => change(workspace, { disabled: flags.reason }, flags, output)),
     );
 
-  named('enable', 'take its keys again and go on with its work').action(
+  named('enable', 'take its keys again and go on with its work', 'bora workspaces enable search').action(
     (workspace: string, flags: AdministrationFlags) =>
       runAction(flags, (output) => change(workspace, { disabled: null }, flags, output)),
   );
@@ -100,7 +119,7 @@ async function list(flags: AdministrationFlags, output: Output): Promise<ExitCod
     String(weight),
     disabled === null ? 'enabled' : `disabled: ${disabled.reason}`,
     limitsText(limits),
-    momentText(createdAt / 1000),
+    output.when(createdAt / 1000),
     id,
   ]);
   const columns = ['name', 'weight', 'state', 'own limits', 'created', 'id'].map((title) => ({ title }));
@@ -113,10 +132,10 @@ async function show(idOrName: string, flags: AdministrationFlags, output: Output
   const workspace = await workspaceNamed(records, idOrName);
   const usage = (await records.workspaceUsage(workspace.id))!;
   const { name, id, weight, limits, disabled, createdAt } = workspace;
-  const lines = [
+  const fields = [
     ['name', name],
     ['id', id],
-    ['created', momentText(createdAt / 1000)],
+    ['created', output.when(createdAt / 1000)],
     ['state', disabled === null ? 'enabled' : `disabled: ${disabled.reason}`],
     ['weight', String(weight)],
     ['pending requests', ofLimit(usage.pendingRequests, limits.maxPendingRequests)],
@@ -124,9 +143,8 @@ async function show(idOrName: string, flags: AdministrationFlags, output: Output
     ['files', countText(usage.files)],
     ['stored bytes', ofLimit(usage.storedBytes, limits.maxStoredBytes)],
     ['own limits', limitsText(limits) || 'none'],
-  ];
-  const text = lines.map(([title, value]) => `${title.padEnd(18)}${value}`).join('\n');
-  output.result(workspaceDetailsView(workspace, usage), text);
+  ] as const;
+  output.result(workspaceDetailsView(workspace, usage), renderFields(fields));
   return EXIT.ok;
 }
 
@@ -152,7 +170,7 @@ function someLimits(flags: LimitFlags): Partial<WorkspaceLimits> {
   if (Object.keys(limits).length > 0) return limits;
   throw new CliError('No limit is named.', {
     exitCode: EXIT.usage,
-    whatToDo: 'See them with: bora help workspaces limits',
+    whatToDo: 'See them with: bora workspaces limits --help',
   });
 }
 

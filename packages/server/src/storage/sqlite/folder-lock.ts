@@ -44,3 +44,28 @@ function readHolder(db: SqliteDatabase.Database): string {
     return '';
   }
 }
+
+/** A process that holds a data folder. */
+export interface FolderHolder {
+  readonly pid: number;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/**
+ * Who holds the folder of a lock file that is there; null if nobody does. It asks by taking the lock for a moment, so a Bora that
+ * starts in that very moment is refused.
+ */
+export function findFolderHolder(file: string): FolderHolder | null {
+  const db = new SqliteDatabase(file, { timeout: 0, fileMustExist: true });
+  try {
+    db.exec('BEGIN IMMEDIATE');
+    db.exec('ROLLBACK');
+    return null;
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+    return (db.prepare('SELECT pid, since FROM holder').get() as FolderHolder | undefined) ?? null;
+  } finally {
+    db.close();
+  }
+}
