@@ -120,6 +120,7 @@ async function report(
     await glanceTable(client, small, signal),
     '',
     jobTable([chat, embeddings, ...small]),
+    ...whyLinesFailed([chat, embeddings, ...small]),
     '',
     'These answers came from the simulator, not from a model.',
     `Results, in input order:  ${chatResults}  ${embeddingResults}`,
@@ -154,6 +155,13 @@ async function sampleTable(client: BoraClient, job: BatchJob, signal: AbortSigna
       { title: 'answer (simulated)', maxWidth: 72 },
     ],
     rows,
+  );
+}
+
+/** The simulator refuses nothing here, so that there are none unless something is wrong; then it should be seen what. */
+function whyLinesFailed(jobs: readonly BatchJob[]): string[] {
+  return jobs.flatMap(({ endpoint, errors }) =>
+    errors.map(({ count, message }) => `${endpoint}: ${countText(count)} × ${message}`),
   );
 }
 

@@ -13,11 +13,13 @@ const DEMO = fileURLToPath(new URL('../../../examples/demo.ts', import.meta.url)
 test('the demo shows whole batches on every endpoint, says that a simulator answered, and what to do next', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bora-demo-'));
   try {
-    const demo = spawn(process.execPath, [DEMO], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+    const demo = spawn(process.execPath, [DEMO], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
     let shown = '';
+    let said = '';
     demo.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
-    const [code] = (await once(demo, 'close')) as [number];
-    assert.equal(code, 0);
+    demo.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const ended = await once(demo, 'close');
+    assert.deepEqual(ended, [0, null], `${said}${shown}`);
     assert.match(shown, /\/v1\/chat\/completions +2,000 +0/);
     assert.match(shown, /\/v1\/embeddings +20 +0/);
     assert.match(shown, /\/v1\/ocr +paper-01 +# Page 1 /);
