@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { faultyDatabase, type CallFate, type DatabaseMethod } from '@bora/testkit/faulty-database';
+import { systemClock } from '../src/observe/clock.ts';
 import type { Database } from '../src/storage/ports/database.ts';
 import { openEngineWorld, type EngineWorld } from './engine-world.ts';
 import type { Verdict } from '../src/upstreams/upstreams.ts';
@@ -59,14 +60,17 @@ describe('a batch ends with one line per request, though one call fails', OPTION
   )) {
     it(`of a batch that goes on: ${method}, ${fate}`, async () => {
       const faults = new Faults((called) => (called === method ? fate : 'pass'));
-      // Parked shards are folded, however little they hold.
-      const settings = { foldParkedBytes: 0 };
+      // Parked shards are folded, however little they hold; and answers are journaled before the shard's last ones are there.
+      const settings = { foldParkedBytes: 0, journalDelayMs: 0 };
       await using world = await openEngineWorld({ database: faults.wrap, speed: 10, settings });
       const batchId = await halfAnswered(world);
       const sent = 40 + world.upstreams.sent.length - (await world.batch(batchId)).succeeded;
 
       faults.arm();
-      world.upstreams.answer = answerAll;
+      world.upstreams.answer = async (body) => {
+        await systemClock.sleep(3);
+        return answerAll(body);
+      };
       world.upstreams.window = 0;
       const second = world.another();
       second.start();
@@ -75,7 +79,7 @@ describe('a batch ends with one line per request, though one call fails', OPTION
       );
       world.upstreams.serve([]);
       await world.waitFor(async () => (await world.batch(batchId)).parked.length > 0 || faults.hits > 0);
-      world.upstreams.window = 8;
+      world.upstreams.window = 2;
       world.upstreams.serve([ROUTE]);
       await assertWhole(world, batchId, sent);
       assert.equal(faults.hits, 1);

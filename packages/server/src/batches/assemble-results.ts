@@ -1,6 +1,6 @@
 import { readBlob } from '../files/read-blob.ts';
 import type { BlobRef, BlobStore } from '../storage/ports/blobs.ts';
-import type { Journal, JournalIndexRow, Outcome, ShardLease } from '../storage/ports/journal.ts';
+import type { Journal, JournalIndexRow, Outcome, OutcomeSums, ShardLease } from '../storage/ports/journal.ts';
 import type { ResultPart } from '../storage/ports/shard-queue.ts';
 import type { Budget } from './budget.ts';
 import { journalPages } from './journal-pages.ts';
@@ -25,29 +25,46 @@ export interface ResultSources {
 export interface AssembledResults {
   readonly parts: ResultPart[];
   readonly errors: Record<string, number>;
+  readonly unjournaled: OutcomeSums;
+}
+
+/** The last outcomes of a shard, in memory only: with them every request has one. */
+export interface UnjournaledOutcomes {
+  /** Of the journal row that they become if they cannot be committed at once. */
+  readonly sequence: number;
+  readonly outcomes: readonly Outcome[];
+  /** One each. */
+  readonly lines: readonly Uint8Array[];
+  /** The journal holds nothing of the shard. */
+  readonly isWhole: boolean;
+  /** To be called once they are durable, or the lease is gone. Repeating it changes nothing. */
+  settle(): void;
 }
 
 interface Entry {
   readonly outcome: Outcome;
-  readonly row: JournalIndexRow;
+  /** Where the journal holds its line; null if `line` is it. */
+  readonly row: JournalIndexRow | null;
   /** Of its line within the row's bytes. */
   readonly offset: number;
+  readonly line: Uint8Array;
 }
 
 /**
  * Writes the journaled lines of a shard in input order: output and error lines each to blobs of their own. Offsets are
  * read first, then bytes, in as many passes as it takes to stay within `budget`. A line that already lies in a
- * blob of its own becomes a part as it is; nothing is copied. Null if the lease is gone: nothing was written then.
+ * blob of its own becomes a part as it is; nothing is copied. `unjournaled` outcomes take their places among them. Null if the lease is gone: nothing was written then.
  */
 export async function assembleResults(
   sources: ResultSources,
   lease: ShardLease,
   budget: Budget,
   openOutput: () => LineOutput,
+  unjournaled: UnjournaledOutcomes | null,
 ): Promise<AssembledResults | null> {
-  const index = await sources.database.readJournalIndex(lease);
+  const index = unjournaled?.isWhole ? [] : await sources.database.readJournalIndex(lease);
   if (index === null) return null;
-  const entries = inInputOrder(index);
+  const entries = inInputOrder(index, unjournaled);
 
   const kinds = {
     succeeded: new PartsWriter('output', openOutput),
@@ -69,7 +86,8 @@ export async function assembleResults(
       await kinds.succeeded.flush();
       await kinds.failed.flush();
     }
-    return { parts: [...(await kinds.succeeded.finish()), ...(await kinds.failed.finish())], errors };
+    const parts = [...(await kinds.succeeded.finish()), ...(await kinds.failed.finish())];
+    return { parts, errors, unjournaled: sumsOf(unjournaled?.outcomes ?? []) };
   } catch (error) {
     await abandonAll(kinds);
     throw error;
@@ -77,16 +95,30 @@ export async function assembleResults(
 }
 
 /** Sorts by ordinal. The first outcome of an ordinal wins, in the order (epoch, sequence) in which the index comes. */
-function inInputOrder(index: readonly JournalIndexRow[]): Entry[] {
+function inInputOrder(index: readonly JournalIndexRow[], unjournaled: UnjournaledOutcomes | null): Entry[] {
   const byOrdinal = new Map<number, Entry>();
   for (const row of index) {
     let offset = 0;
     for (const outcome of row.outcomes) {
-      if (!byOrdinal.has(outcome.ordinal)) byOrdinal.set(outcome.ordinal, { outcome, row, offset });
+      if (!byOrdinal.has(outcome.ordinal))
+        byOrdinal.set(outcome.ordinal, { outcome, row, offset, line: NOTHING });
       offset += outcome.length;
     }
   }
+  unjournaled?.outcomes.forEach((outcome, place) => {
+    byOrdinal.set(outcome.ordinal, { outcome, row: null, offset: 0, line: unjournaled.lines[place] });
+  });
   return [...byOrdinal.values()].toSorted((a, b) => a.outcome.ordinal - b.outcome.ordinal);
+}
+
+function sumsOf(outcomes: readonly Outcome[]): OutcomeSums {
+  const sums = { succeeded: 0, failed: 0, inputTokens: 0, outputTokens: 0 };
+  for (const { kind, inputTokens, outputTokens } of outcomes) {
+    sums[kind] += 1;
+    sums.inputTokens += inputTokens;
+    sums.outputTokens += outputTokens;
+  }
+  return sums;
 }
 
 function* passesOf(entries: readonly Entry[]): Generator<{ entries: Entry[]; bytes: number }> {
@@ -108,10 +140,10 @@ async function readLines(
   lease: ShardLease,
   entries: readonly Entry[],
 ): Promise<Uint8Array[] | null> {
-  const lines = entries.map(() => NOTHING);
+  const lines = entries.map(({ line }) => line);
   const placesByRow = new Map<JournalIndexRow, number[]>();
   entries.forEach(({ outcome, row }, place) => {
-    if (outcome.length === 0) return;
+    if (row === null || outcome.length === 0) return;
     const places = placesByRow.get(row);
     if (places === undefined) placesByRow.set(row, [place]);
     else places.push(place);

@@ -7,7 +7,7 @@ import { BlobOutput } from '../files/write-blob.ts';
 import type { Log } from '../observe/log.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { ReachStopPoint } from '../observe/stop-points.ts';
-import { assembleResults } from './assemble-results.ts';
+import { assembleResults, type UnjournaledOutcomes } from './assemble-results.ts';
 import { Budget } from './budget.ts';
 
 /** Bytes that all commits together hold in memory. */
@@ -26,7 +26,10 @@ export interface CommitDependencies {
 }
 
 interface ReadyCommit {
-  readonly commit: ShardCommit;
+  readonly lease: ShardLease;
+  commit: ShardCommit;
+  /** What of it no transaction has taken yet. */
+  held: UnjournaledOutcomes | null;
   readonly settle: (result: 'committed' | 'fenced') => void;
   readonly fail: (reason: Error) => void;
 }
@@ -47,14 +50,26 @@ export class CommitQueue {
     this.#deps = deps;
   }
 
-  /** Commits with what the journal holds. Rejects only when `signal` aborts (the session is lost or stopping). */
-  async commit(lease: ShardLease, signal: AbortSignal): Promise<'committed' | 'fenced'> {
+  /**
+   * Commits with what the journal holds, and `unjournaled` beside it. Rejects only when `signal` aborts (the session is lost or
+   * stopping). After a failure `unjournaled` goes to the journal, so that however long the next try takes, it is durable.
+   */
+  async commit(
+    lease: ShardLease,
+    unjournaled: UnjournaledOutcomes | null,
+    signal: AbortSignal,
+  ): Promise<'committed' | 'fenced'> {
     const { clock, log } = this.#deps;
-    for (;;) {
+    let held = unjournaled;
+    for (let isFirstTry = true; ; isFirstTry = false) {
       signal.throwIfAborted();
       try {
-        const commit = await this.#assemble(lease);
-        return commit === null ? 'fenced' : await this.#write(lease.session, commit, signal);
+        if (held !== null && !isFirstTry) {
+          await this.#journal(lease, held);
+          held = null;
+        }
+        const commit = await this.#assemble(lease, held);
+        return commit === null ? 'fenced' : await this.#write(lease, commit, held, signal);
       } catch (error) {
         signal.throwIfAborted();
         log.warn(
@@ -66,7 +81,7 @@ export class CommitQueue {
     }
   }
 
-  async #assemble(lease: ShardLease): Promise<ShardCommit | null> {
+  async #assemble(lease: ShardLease, unjournaled: UnjournaledOutcomes | null): Promise<ShardCommit | null> {
     const { database, blobs, names, reachStopPoint } = this.#deps;
     using _place = await this.#assembling.take(1);
     await reachStopPoint('commit.before-blobs');
@@ -75,16 +90,31 @@ export class CommitQueue {
       lease,
       this.#budget,
       () => new BlobOutput({ blobs, names }),
+      unjournaled,
     );
     await reachStopPoint('commit.after-blobs');
     return results && { shardId: lease.shardId, epoch: lease.epoch, ...results };
   }
 
-  #write(session: string, commit: ShardCommit, signal: AbortSignal): Promise<'committed' | 'fenced'> {
+  #write(
+    lease: ShardLease,
+    commit: ShardCommit,
+    held: UnjournaledOutcomes | null,
+    signal: AbortSignal,
+  ): Promise<'committed' | 'fenced'> {
     const { promise, resolve, reject } = Promise.withResolvers<'committed' | 'fenced'>();
-    this.#ready.push({ commit, settle: resolve, fail: reject });
-    if (!this.#writing) void this.#drainReady(session, signal);
+    this.#ready.push({ lease, commit, held, settle: resolve, fail: reject });
+    if (!this.#writing) void this.#drainReady(lease.session, signal);
     return promise;
+  }
+
+  async #journal(lease: ShardLease, held: UnjournaledOutcomes): Promise<'accepted' | 'fenced'> {
+    const { shardId, epoch, session } = lease;
+    const { sequence, outcomes, lines } = held;
+    const row = { shardId, epoch, sequence, outcomes, bytes: Buffer.concat(lines) };
+    const [result] = await this.#deps.database.appendJournal(session, [row]);
+    held.settle();
+    return result;
   }
 
   async #drainReady(session: string, signal: AbortSignal): Promise<void> {
@@ -99,7 +129,8 @@ export class CommitQueue {
           session,
           group.map(({ commit }) => commit),
         );
-        for (const [place, { commit, settle }] of group.entries()) {
+        for (const [place, { commit, held, settle }] of group.entries()) {
+          held?.settle();
           if (results[place] === 'fenced') await names.release(blobNamesOf(commit));
           settle(results[place]);
         }
@@ -107,11 +138,22 @@ export class CommitQueue {
         log.warn({ err: error }, 'shards could not be committed; trying again');
         this.#ready.push(...group);
         isAlone = true;
+        await this.#journalHeld(group).catch(() => undefined);
         await clock.sleep(RETRY_MS, signal).catch(() => undefined);
       }
     }
     this.#writing = false;
     for (const { fail } of this.#ready.splice(0)) fail(signal.reason as Error);
+  }
+
+  /** If a commit happened after all, its row is refused, and the next try hears `committed`. */
+  async #journalHeld(group: readonly ReadyCommit[]): Promise<void> {
+    for (const ready of group) {
+      if (ready.held === null || (await this.#journal(ready.lease, ready.held)) === 'fenced') continue;
+      const { unjournaled: _, ...commit } = ready.commit;
+      ready.commit = commit;
+      ready.held = null;
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { UnjournaledOutcomes } from '../batches/assemble-results.ts';
 import type { BlobNamePool } from '../files/blob-names.ts';
 import type { Journal, JournalRow, Outcome } from '../storage/ports/journal.ts';
 import type { Clock } from '../observe/clock.ts';
@@ -7,7 +8,7 @@ import type { OpenShard } from './open-shard.ts';
 /** A row is not made larger than this, so that reading some of a shard's lines need not read all of them. */
 const ROW_BYTES = 1024 * 1024;
 /** With this much waiting a flush does not wait for company. At 1 MiB a request costs 2 µs less than at 256 KiB (docs/performance.md). */
-const FLUSH_BYTES = 1024 * 1024;
+const FLUSH_BYTES = 4 * 1024 * 1024;
 const RETRY_MS = 500;
 
 export interface JournalWriterOptions {
@@ -23,6 +24,8 @@ export interface JournalWriterOptions {
   readonly names: Pick<BlobNamePool, 'release'>;
   /** Called after each flush for each shard that had rows in it. */
   readonly onSettled: (shard: OpenShard, result: 'accepted' | 'fenced') => void;
+  /** Called when outcomes that were taken are settled: `isFull` may have changed. */
+  readonly onRoom: () => void;
   /** Gives up when it aborts: the session is over, and what is not durable will be sent again by another. */
   readonly ended: AbortSignal;
 }
@@ -70,9 +73,40 @@ export class JournalWriter {
     this.#schedule();
   }
 
-  /** Resolves when everything added so far is durable or fenced, or the session has ended. */
+  /**
+   * What waits of a shard, if with it the shard is complete: to be committed without a stay in the journal, which would
+   * write each line, read it and delete it again. Null if something is missing still, or is being journaled, or lies in a blob,
+   * which is the journal's to own. What is taken counts as waiting until it is settled.
+   */
+  takeLast(shard: OpenShard): UnjournaledOutcomes | null {
+    if (shard.unjournaled !== shard.missing) return null;
+    const pending = this.#pending.get(shard);
+    if (pending === undefined || pending.outcomes.length !== shard.missing) return null;
+    if (pending.outcomes.some(({ blob }) => blob !== null)) return null;
+    this.#pending.delete(shard);
+    const { outcomes, lines } = pending;
+    const bytes = lines.reduce((sum, line) => sum + line.length, 0);
+    this.#pendingBytes -= bytes;
+    shard.countJournaled(outcomes.length, 0);
+    let isSettled = false;
+    return {
+      outcomes,
+      lines,
+      sequence: shard.sequence++,
+      isWhole: outcomes.length === shard.work.count,
+      settle: () => {
+        if (isSettled) return;
+        isSettled = true;
+        this.#unjournaled -= outcomes.length;
+        this.#unjournaledBytes -= bytes;
+        this.#options.onRoom();
+      },
+    };
+  }
+
+  /** Resolves when everything added so far and not taken is durable or fenced, or the session has ended. */
   async flushAll(): Promise<void> {
-    while (this.#unjournaled > 0 && !this.#options.ended.aborted) {
+    while ((this.#pending.size > 0 || this.#flushing !== null) && !this.#options.ended.aborted) {
       this.#startFlush();
       await this.#flushing;
     }
@@ -80,7 +114,7 @@ export class JournalWriter {
 
   #schedule(): void {
     if (this.#flushing !== null) return;
-    if (this.#pendingBytes >= FLUSH_BYTES) {
+    if (this.#pendingBytes >= FLUSH_BYTES || this.isFull) {
       this.#startFlush();
       return;
     }

@@ -89,7 +89,12 @@ export class OpenShard {
     return this.#aborted.signal;
   }
 
-  /** Every request has a journaled outcome. */
+  /** Requests without a journaled outcome. */
+  get missing(): number {
+    return this.#missing;
+  }
+
+  /** Every request has an outcome that is journaled, or was taken to be committed without the journal. */
   get isComplete(): boolean {
     return this.#missing === 0;
   }

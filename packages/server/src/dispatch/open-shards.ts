@@ -1,3 +1,4 @@
+import type { UnjournaledOutcomes } from '../batches/assemble-results.ts';
 import type { CommitQueue } from '../batches/commit-queue.ts';
 import type { JournalFolds } from '../batches/journal-folds.ts';
 import type { Log } from '../observe/log.ts';
@@ -15,6 +16,8 @@ export interface OpenShardsOptions {
   readonly folds: JournalFolds;
   readonly settings: Pick<DispatchSettings, 'foldBytes' | 'foldParkedBytes'>;
   readonly log: Log;
+  /** The outcomes of a shard that wait for the journal, if they are all that it still misses: `JournalWriter.takeLast`. */
+  readonly takeLast: (shard: OpenShard) => UnjournaledOutcomes | null;
   /** Nothing is committed or given up after it. */
   readonly ended: AbortSignal;
   /** Called after each shard that left. */
@@ -51,14 +54,15 @@ export class OpenShards implements Iterable<OpenShard> {
   /** After each change of a shard: commits it, or gives it up, once there is nothing left to wait for. */
   advance(shard: OpenShard): void {
     if (shard.isClosed || this.#options.ended.aborted) return;
-    const isDone = shard.isComplete || (shard.isStopped && shard.isIdle);
-    if (!isDone) {
+    const unjournaled = this.#options.takeLast(shard);
+    if (!shard.isComplete && !(shard.isStopped && shard.isIdle)) {
       this.#foldPast(shard, this.#options.settings.foldBytes);
       return;
     }
     this.#close(shard);
     const { parkedFor } = shard;
-    if (shard.isComplete || parkedFor === null) this.#track(shard.work.id, this.#commitFolded(shard));
+    if (shard.isComplete || parkedFor === null)
+      this.#track(shard.work.id, this.#commitFolded(shard, unjournaled));
     else this.#giveUp(shard, parkedFor);
   }
 
@@ -92,7 +96,7 @@ export class OpenShards implements Iterable<OpenShard> {
 
   /** Commits what the journal holds of a shard that is not open. */
   commit(lease: ShardLease): void {
-    this.#track(lease.shardId, this.#commit(lease));
+    this.#track(lease.shardId, this.#commit(lease, null));
   }
 
   #close(shard: OpenShard): void {
@@ -102,17 +106,17 @@ export class OpenShards implements Iterable<OpenShard> {
     this.#options.onClosed(shard);
   }
 
-  async #commit(lease: ShardLease): Promise<void> {
+  async #commit(lease: ShardLease, unjournaled: UnjournaledOutcomes | null): Promise<void> {
     const { commits, leases, log, ended } = this.#options;
-    const result = await commits.commit(lease, ended);
+    const result = await commits.commit(lease, unjournaled, ended);
     leases.forget(lease);
     if (result === 'fenced') log.warn({ shardId: lease.shardId }, 'a shard was taken over by another');
   }
 
   /** A commit that read rows while they are folded would find them gone from where its index says. */
-  async #commitFolded(shard: OpenShard): Promise<void> {
+  async #commitFolded(shard: OpenShard, unjournaled: UnjournaledOutcomes | null): Promise<void> {
     await shard.folded;
-    await this.#commit(shard.lease);
+    await this.#commit(shard.lease, unjournaled);
   }
 
   #giveUp(shard: OpenShard, parked: ParkedFor): void {

@@ -59,6 +59,7 @@ export class SessionRun {
       folds: new JournalFolds({ database, blobs, names, log, reachStopPoint }),
       settings,
       log,
+      takeLast: (shard) => this.#journal.takeLast(shard),
       ended,
       onClosed: (shard) => {
         trouble.closed(shard);
@@ -76,6 +77,7 @@ export class SessionRun {
       maxUnjournaledBytes: settings.answerBudgetBytes,
       names,
       onSettled: (shard, result) => this.#onJournaled(shard, result),
+      onRoom: () => this.#sender.pump(),
       ended,
     });
     const attempts = new AttemptLog({

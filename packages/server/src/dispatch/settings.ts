@@ -31,7 +31,7 @@ export const DEFAULT_DISPATCH_SETTINGS: DispatchSettings = {
   requestBudgetBytes: 64 * 1024 * 1024,
   // At 5,000 answers a second, 20 ms put about a hundred into a transaction; its cost (an fsync and some 100 µs) is then
   // 1 µs an answer. Shorter waits buy nothing: no one reads a single answer's progress that fast.
-  journalDelayMs: 20,
+  journalDelayMs: 100,
   // Most shards are committed before; one that is not would otherwise hold the database's pages for as long as it waits.
   foldBytes: 8 * 1024 * 1024,
   // Less than this the database keeps of any blob: a file and two fsyncs would cost more than the pages.

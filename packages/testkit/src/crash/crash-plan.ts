@@ -25,3 +25,5 @@ export const CHILD_WINDOW = 24;
 export const CHILD_MAX_UNJOURNALED = 32;
 /** Small, so that shards of the scenario are folded while they are open: some of them, and not all of their rows. */
 export const CHILD_FOLD_BYTES = 2_000;
+/** Short, so that most answers are journaled before the last of their shard is there, which saves those that remain the stay. */
+export const CHILD_JOURNAL_DELAY_MS = 5;

@@ -67,6 +67,14 @@ export interface FoldedRow extends JournalKey {
   readonly blob: ObjectRange;
 }
 
+/** What outcomes add to the counts of their shard. */
+export interface OutcomeSums {
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
 /** What a request ended as, with its finished result line (line break included). */
 export interface Outcome {
   readonly ordinal: number;

@@ -1,5 +1,6 @@
 import type { BlobRef } from './blobs.ts';
 import type { Dialect } from './batch-records.ts';
+import type { OutcomeSums } from './journal.ts';
 
 /**
  * Shards: the unit of lease and of commit. `queued` → `leased` → `done`, with `parked` where all that is left waits
@@ -107,8 +108,10 @@ export interface ResultPart {
 export interface ShardCommit {
   readonly shardId: number;
   readonly epoch: number;
-  /** Output parts in order, error parts in order. Their line counts must equal the journaled counts. */
+  /** Output parts in order, error parts in order. Their line counts must equal the counts of the journal and `unjournaled` together. */
   readonly parts: readonly ResultPart[];
   /** Failed outcomes by message. */
   readonly errors: Readonly<Record<string, number>>;
+  /** Outcomes in the parts that never were in the journal, counted by this transaction; absent: none. */
+  readonly unjournaled?: OutcomeSums;
 }

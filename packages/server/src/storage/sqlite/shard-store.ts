@@ -1,3 +1,4 @@
+import type { OutcomeSums } from '../ports/journal.ts';
 import type { ResultPart, ShardCommit, ShardQueue } from '../ports/shard-queue.ts';
 import { clearSending } from './attempt-store.ts';
 import { blobLength, blobValues, ownBlob } from './blob-columns.ts';
@@ -5,6 +6,8 @@ import { claimDrain, claimShards } from './shard-claims.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
 import { beginFinalise } from './task-store.ts';
+
+const NONE: OutcomeSums = { succeeded: 0, failed: 0, inputTokens: 0, outputTokens: 0 };
 
 export function shardStore(context: StoreContext): Synchronous<ShardQueue> {
   return {
@@ -53,7 +56,7 @@ export function shardStore(context: StoreContext): Synchronous<ShardQueue> {
 }
 
 function commitShard(context: StoreContext, session: string, commit: ShardCommit): 'committed' | 'fenced' {
-  const { shardId, epoch, parts } = commit;
+  const { shardId, epoch, parts, unjournaled = NONE } = commit;
   const shard = first<{
     batch_id: string;
     succeeded: number;
@@ -62,8 +65,14 @@ function commitShard(context: StoreContext, session: string, commit: ShardCommit
     output_tokens: number;
   }>(
     context,
-    `UPDATE shard SET state = 'done', session = NULL WHERE id = ? AND epoch = ? AND session = ?
+    `UPDATE shard SET state = 'done', session = NULL, succeeded = succeeded + ?, failed = failed + ?,
+       input_tokens = input_tokens + ?, output_tokens = output_tokens + ?
+     WHERE id = ? AND epoch = ? AND session = ?
      RETURNING batch_id, succeeded, failed, input_tokens, output_tokens`,
+    unjournaled.succeeded,
+    unjournaled.failed,
+    unjournaled.inputTokens,
+    unjournaled.outputTokens,
     shardId,
     epoch,
     session,
@@ -134,9 +143,7 @@ function checkLines(
 ): void {
   const lines = parts.filter((part) => part.kind === kind).reduce((sum, part) => sum + part.lines, 0);
   if (lines !== counted) {
-    throw new Error(
-      `Shard ${shardId} would commit ${lines} ${kind} lines where its journal counted ${counted}.`,
-    );
+    throw new Error(`Shard ${shardId} would commit ${lines} ${kind} lines where its counts say ${counted}.`);
   }
 }
 

@@ -4,7 +4,13 @@ import type { BatchRecord, NewBatch } from '@bora/server/storage/ports/batch-rec
 import type { BlobRef, ObjectRange } from '@bora/server/storage/ports/blobs';
 import type { Database } from '@bora/server/storage/ports/database';
 import type { FileRecord, NewFile } from '@bora/server/storage/ports/file-records';
-import type { FoldedRow, JournalRow, Outcome, ShardLease } from '@bora/server/storage/ports/journal';
+import type {
+  FoldedRow,
+  JournalRow,
+  Outcome,
+  OutcomeSums,
+  ShardLease,
+} from '@bora/server/storage/ports/journal';
 import type { NewShard, ResultFiles, Task } from '@bora/server/storage/ports/plan-and-finalise';
 import type {
   ClaimedShard,
@@ -206,6 +212,7 @@ export interface LineCounts {
   readonly output?: number;
   readonly error?: number;
   readonly errors?: Readonly<Record<string, number>>;
+  readonly unjournaled?: OutcomeSums;
 }
 
 export function newFile(file: Partial<NewFile> & { workspaceId: string }): NewFile {
@@ -295,11 +302,12 @@ export function journalRow(
 
 export function shardCommit(
   { id: shardId, epoch }: ClaimedShard,
-  { output = 0, error = 0, errors = {} }: LineCounts,
+  { output = 0, error = 0, errors = {}, unjournaled }: LineCounts,
 ): ShardCommit {
   const part = (kind: ResultPart['kind'], lines: number): ResultPart[] =>
     lines === 0 ? [] : [{ kind, lines, blob: inline(`${shardId}\n`.repeat(lines)) }];
-  return { shardId, epoch, parts: [...part('output', output), ...part('error', error)], errors };
+  const parts = [...part('output', output), ...part('error', error)];
+  return { shardId, epoch, parts, errors, ...(unjournaled && { unjournaled }) };
 }
 
 export function resultFiles(): ResultFiles {

@@ -252,6 +252,28 @@ export function registerShardContract(open: OpenDatabase): void {
       );
     });
 
+    it('counts with the commit what never was in the journal, once however often it is repeated', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { id } = await world.plannedBatch({ shards: 2, count: 3 });
+      const [shard, lost] = await world.claim();
+      await world.journal(shard, 0, [{ ordinal: 0 }]);
+      const unjournaled = { succeeded: 1, failed: 1, inputTokens: 20, outputTokens: 40 };
+      const lines = { output: 2, error: 1, errors: { bad: 1 } };
+      await assert.rejects(world.commit(shard, lines), 'two lines that nothing counts');
+      assert.equal(await world.commit(shard, { ...lines, unjournaled }), 'committed');
+      assert.equal(await world.commit(shard, { ...lines, unjournaled }), 'committed', 'a repeat');
+
+      const { database, session } = world;
+      await database.releaseShards(session, [{ shardId: lost.id, epoch: lost.epoch }]);
+      assert.equal(await world.commit(lost, { ...lines, unjournaled }), 'fenced');
+      const after = await world.batch(id);
+      assert.deepEqual(
+        [after.succeeded, after.failed, after.inputTokens, after.outputTokens],
+        [2, 1, 23, 45],
+      );
+      assert.deepEqual(after.errors, [{ message: 'bad', count: 1 }]);
+    });
+
     it('refuses a commit whose lines are not those that were counted, and changes nothing', async () => {
       await using world = await DatabaseWorld.open(open);
       const { id } = await world.plannedBatch({ shards: 1 });
