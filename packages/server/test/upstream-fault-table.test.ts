@@ -45,8 +45,10 @@ const CASES: readonly [readonly Symptom[], Partial<Observation>, Row['line'], Ro
   [REFUSALS, { listing: 'refused-alike', answeredSince: true }, 'wait', 'pause-upstream'],
   [['stale'], {}, 'resend', 'none'],
   [BREAKDOWNS, {}, 'wait', 'suspect'],
-  [BREAKDOWNS, { answeredMeanwhile: true }, 'count', 'none'],
-  [BREAKDOWNS, { answeredMeanwhile: true, failedAlike: true }, 'count', 'none'],
+  [SURVIVED, { answeredMeanwhile: true }, 'count', 'none'],
+  [SURVIVED, { answeredMeanwhile: true, failedAlike: true }, 'count', 'none'],
+  [CRASHES, { answeredMeanwhile: true }, 'count-alone', 'none'],
+  [CRASHES, { answeredMeanwhile: true, failedAlike: true }, 'count-alone', 'none'],
   [BREAKDOWNS, { again: true }, 'count-slowly', 'none'],
   [SURVIVED, { failedAlike: true }, 'wait', 'down-model'],
   [SURVIVED, { listing: 'silent' }, 'wait', 'down-upstream'],
@@ -113,13 +115,25 @@ function verdict(
 ) {
   const status = typeof symptom === 'number' ? symptom : symptom === 'not-json' ? 200 : 0;
   const failure = { symptom, status, body: Buffer.from(body), reason: 'why' };
-  return verdictOf(decide({ symptom, ...QUIET, ...seen }), failure, { faults, crashes }, random);
+  const observed = { symptom, ...QUIET, ...seen };
+  return verdictOf(decide(observed), failure, { faults, crashes, alone: observed.alone }, random);
 }
 
 function failedBody(result: ReturnType<typeof verdict>): Record<string, unknown> {
   assert.equal(result.kind, 'failed');
   return JSON.parse(Buffer.from(result.body).toString()) as Record<string, unknown>;
 }
+
+test('a connection that breaks while others are answered ends a line only if it was alone', () => {
+  for (const symptom of ['reset', 'cut'] as const) {
+    const seen = { answeredMeanwhile: true, alone: false };
+    const counted = verdict(symptom, seen, 1);
+    assert.deepEqual([counted.kind === 'retry' && counted.countsAgainstLine], [true]);
+    const spared = verdict(symptom, seen, 2);
+    assert.equal(spared.kind === 'retry' && !spared.countsAgainstLine && spared.crashed, true);
+    assert.equal(verdict(symptom, { ...seen, alone: true }, 2).kind, 'failed');
+  }
+});
 
 test('counted attempts back off twice as long each time, with jitter, and the third ends the line', () => {
   const seen = { answeredMeanwhile: true };
@@ -144,7 +158,7 @@ test('what does not count never ends a line, however often it happens', () => {
 });
 
 test('a line that ends without an error status of the upstream gets a permanent code', () => {
-  const seen = { answeredMeanwhile: true };
+  const seen = { answeredMeanwhile: true, alone: true };
   const codes = (['timeout', 'reset', 'cut', 'not-json', 'aborted', 'too-large'] as const).map((symptom) => {
     const result = verdict(symptom, seen, 2);
     const body = failedBody(result);

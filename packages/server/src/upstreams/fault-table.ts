@@ -44,12 +44,21 @@ export type Symptom =
 /**
  * - `fail`: it ends now, with what came.
  * - `count`: tried again after a backoff; the third counted attempt ends it. `count-slowly`: with a longer backoff.
+ * - `count-alone`: the same, but an attempt that was not alone never ends it: then it is treated as after a crash.
  * - `crash`: tried again, and it is remembered that it was in flight when the upstream crashed: after two crashes it runs alone.
  * - `crash-alone`: the same, and a third crash ends it as poison.
  * - `wait`: tried again, never counted.
  * - `resend`: again at once on another connection, inside the same attempt, never counted.
  */
-export type LineAction = 'fail' | 'count' | 'count-slowly' | 'crash' | 'crash-alone' | 'wait' | 'resend';
+export type LineAction =
+  | 'fail'
+  | 'count'
+  | 'count-slowly'
+  | 'count-alone'
+  | 'crash'
+  | 'crash-alone'
+  | 'wait'
+  | 'resend';
 
 /**
  * - `shrink`: the window halves; the upstream is left alone for as long as it says, or, once the window is 1, for a
@@ -125,6 +134,7 @@ export const FAULT_TABLE: readonly Row[] = [
   { symptoms: CRASHES, when: 'all broke off', line: 'crash', upstream: 'down-model', why: 'It died and is back already.' },
   { symptoms: BREAKDOWNS, when: 'listing silent, alone', line: 'count', upstream: 'down-upstream', why: 'It fell silent over this one request.' },
   { symptoms: BREAKDOWNS, when: 'listing silent', line: 'wait', upstream: 'down-upstream', why: 'It fell silent, and any of those in flight may be why.' },
+  { symptoms: CRASHES, when: 'others answered', line: 'count-alone', upstream: 'none', why: 'It works for others, but one that it dies over takes those in flight beside it along.' },
   { symptoms: BREAKDOWNS, when: 'others answered', line: 'count', upstream: 'none', why: 'It works for others.' },
   { symptoms: CRASHES, when: 'others failed alike', line: 'crash', upstream: 'down-model', why: 'It breaks off whatever it is asked.' },
   { symptoms: BREAKDOWNS, when: 'others failed alike', line: 'wait', upstream: 'down-model', why: 'It fails whatever it is asked.' },

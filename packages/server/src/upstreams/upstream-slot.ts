@@ -103,14 +103,16 @@ export class UpstreamSlot implements Slot {
           return reading.verdict;
         }
         const failure = resent ? asFresh(reading) : reading;
-        const row = decide(await this.#observe(failure, request, answersWhenSent));
+        const observed = await this.#observe(failure, request, answersWhenSent);
+        const row = decide(observed);
         if (row.line === 'resend') continue;
         if (row.upstream === 'shrink') {
           end = OVERLOADED;
           budget.settle(this.#charge, 0);
           retryAfterMs = failure.retryAfterMs;
         } else this.#act(row, failure, request.endpoint);
-        const verdict = verdictOf(row, failure, request, random);
+        const { faults, crashes } = request;
+        const verdict = verdictOf(row, failure, { faults, crashes, alone: observed.alone }, random);
         outcome = outcomeOf(verdict, end);
         return verdict;
       }

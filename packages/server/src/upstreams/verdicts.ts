@@ -1,5 +1,5 @@
 import { checkAnswer } from '../bytes/answer-check.ts';
-import type { LineAction, Row, Symptom } from './fault-table.ts';
+import type { LineAction, Observation, Row, Symptom } from './fault-table.ts';
 import { MAX_FAULTS, SUSPECT_CRASHES } from './fault-table.ts';
 import { jitter } from './health.ts';
 import type { AttemptRequest, Verdict } from './upstreams.ts';
@@ -25,21 +25,23 @@ const LONGEST_QUOTE = 4096;
 export function verdictOf(
   row: Row,
   failure: Failure,
-  { faults, crashes }: Pick<AttemptRequest, 'faults' | 'crashes'>,
+  { faults, crashes, alone }: Pick<AttemptRequest, 'faults' | 'crashes'> & Pick<Observation, 'alone'>,
   random: () => number,
 ): Exclude<Verdict, { kind: 'succeeded' }> {
-  const counts = row.line === 'count' || row.line === 'count-slowly';
-  if (row.line === 'fail' || (counts && faults + 1 >= MAX_FAULTS)) return failed(failure);
+  const isLast = faults + 1 >= MAX_FAULTS;
+  const counts =
+    row.line === 'count' || row.line === 'count-slowly' || (row.line === 'count-alone' && (alone || !isLast));
+  if (row.line === 'fail' || (counts && isLast)) return failed(failure);
   if (row.line === 'crash-alone' && crashes >= SUSPECT_CRASHES)
     return { ...ended(ENDS.poison), isPoison: true };
   const afterMs = backoff(row.line, row.upstream, faults, random);
-  const crashed = row.line === 'crash' || row.line === 'crash-alone';
+  const crashed = row.line.startsWith('crash') || (row.line === 'count-alone' && !counts);
   return { kind: 'retry', afterMs, countsAgainstLine: counts, crashed, reason: failure.reason };
 }
 
 function backoff(line: LineAction, upstream: Row['upstream'], faults: number, random: () => number): number {
   if (line === 'count-slowly') return jitter(SLOW_BACKOFF_MS * 2 ** faults, random);
-  if (line === 'count') return jitter(BACKOFF_MS * 2 ** faults, random);
+  if (line === 'count' || line === 'count-alone') return jitter(BACKOFF_MS * 2 ** faults, random);
   // What was done to the upstream holds it back already; another one may take the line at once.
   return upstream === 'suspect' ? jitter(BACKOFF_MS, random) : 0;
 }

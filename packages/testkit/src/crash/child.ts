@@ -4,7 +4,13 @@ import { createLog } from '@bora/server/observe/log';
 import { systemClock } from '@bora/server/observe/clock';
 import { skipFileSync, skipLaterFileSyncs } from '../defects.ts';
 import { openVolatileDisk } from '../volatile-disk.ts';
-import { CHILD_FOLD_BYTES, CHILD_JOURNAL_DELAY_MS, CHILD_MAX_UNJOURNALED, CHILD_WINDOW, type CrashPlan } from './crash-plan.ts';
+import {
+  CHILD_FOLD_BYTES,
+  CHILD_JOURNAL_DELAY_MS,
+  CHILD_MAX_UNJOURNALED,
+  CHILD_WINDOW,
+  type CrashPlan,
+} from './crash-plan.ts';
 
 /**
  * A real Bora in a process that dies where its plan says. Its blobs lie on a disk that keeps unsynced bytes and names in
