@@ -31,6 +31,7 @@ import { listJobsRoute } from './mistral/list-jobs.ts';
 import { observeCalls } from './observe-calls.ts';
 import { stampAnswers } from './stamp-answers.ts';
 import { requestIdOf, withoutDoubledVersion } from './transport.ts';
+import { endConnectionsAtClose } from './connections-at-close.ts';
 
 /** The HTTP edge. Nothing listens yet: `listen` on what it returns, or `inject` into it. */
 export function createApi(deps: ApiDependencies): FastifyInstance {
@@ -46,6 +47,7 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
+  endConnectionsAtClose(app);
   stampAnswers(app);
   observeCalls(app, deps);
   answerErrors(app, deps);
