@@ -107,7 +107,8 @@ class SystemDiskReader implements DiskReader {
 
   read(position: number, length: number): Promise<Uint8Array> {
     return translated('read', this.#path, async () => {
-      const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - position)));
+      // Not zeroed: only what was read is handed out.
+      const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.size - position)));
       let read = 0;
       while (read < bytes.byteLength) {
         const { bytesRead } = await this.#handle.read(bytes, read, bytes.byteLength - read, position + read);
