@@ -7,7 +7,7 @@ import type { OpenShard } from './open-shard.ts';
 
 /** A row is not made larger than this, so that reading some of a shard's lines need not read all of them. */
 const ROW_BYTES = 1024 * 1024;
-/** With this much waiting a flush does not wait for company. At 1 MiB a request costs 2 µs less than at 256 KiB (docs/performance.md). */
+/** With this much waiting a flush does not wait for company. More than a shard of 1,000 answers of 1 KiB, which may be done by then. */
 const FLUSH_BYTES = 4 * 1024 * 1024;
 const RETRY_MS = 500;
 

@@ -29,8 +29,8 @@ export const DEFAULT_DISPATCH_SETTINGS: DispatchSettings = {
   answerBudgetBytes: 64 * 1024 * 1024,
   maxLineBytes: MAX_LINE_BYTES,
   requestBudgetBytes: 64 * 1024 * 1024,
-  // At 5,000 answers a second, 20 ms put about a hundred into a transaction; its cost (an fsync and some 100 µs) is then
-  // 1 µs an answer. Shorter waits buy nothing: no one reads a single answer's progress that fast.
+  // A shard that is done within this time skips the journal (docs/decisions/0009); where answers take long, their count in a
+  // transaction makes its cost (an fsync and some 100 µs) small. No one reads a single answer's progress faster than this.
   journalDelayMs: 100,
   // Most shards are committed before; one that is not would otherwise hold the database's pages for as long as it waits.
   foldBytes: 8 * 1024 * 1024,
