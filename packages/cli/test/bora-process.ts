@@ -18,7 +18,7 @@ export interface BoraProcess {
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
-/** Starts the `bora` command as a process of its own, without the caller's BORA_ variables. */
+/** Starts the `bora` command as a process of its own, without the caller's BORA_ variables; it looks for no upstreams unless told to. */
 export function startBora(
   args: readonly string[],
   options: { env?: Record<string, string>; cwd?: string } = {},
@@ -26,7 +26,7 @@ export function startBora(
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('BORA_'));
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: options.cwd,
-    env: { ...Object.fromEntries(inherited), ...options.env },
+    env: { ...Object.fromEntries(inherited), BORA_LOCAL_UPSTREAMS: 'ignore', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -40,6 +40,8 @@ import type { SqliteOptions } from './storage/sqlite/open-sqlite-database.ts';
 import { openSqliteDatabase } from './storage/sqlite/open-sqlite-database.ts';
 import { GuardedFetch } from './upstreams/guarded-fetch.ts';
 import type { Resolve } from './upstreams/guarded-fetch.ts';
+import type { FindUpstreams } from './upstreams/local-servers.ts';
+import { findLocalServers } from './upstreams/local-servers.ts';
 import { UpstreamRegistry } from './upstreams/registry.ts';
 import type { RegistryOptions } from './upstreams/registry.ts';
 import type { Upstreams, UpstreamStatus } from './upstreams/upstreams.ts';
@@ -61,6 +63,8 @@ export interface BoraOverrides {
   readonly disk?: (disk: Disk) => Disk | Promise<Disk>;
   readonly sqlite?: Pick<SqliteOptions, 'killInJournalTransaction' | 'storeVariant'>;
   readonly upstreams?: Upstreams;
+  /** Looks for upstreams where none is configured, unless it is configured to look for none. */
+  readonly findUpstreams?: FindUpstreams;
   /** Resolves the hosts of links in requests. */
   readonly resolve?: Resolve;
   readonly dispatch?: Partial<DispatchSettings>;
@@ -193,7 +197,7 @@ export async function lookAtUpstreams(
   config: Config,
   signal?: AbortSignal,
 ): Promise<readonly UpstreamStatus[]> {
-  await using upstreams = upstreamRegistry(config, {
+  await using upstreams = upstreamRegistry(config, findLocalServers, {
     clock: systemClock,
     random: Math.random,
     log: createLog('silent'),
@@ -203,10 +207,12 @@ export async function lookAtUpstreams(
 }
 
 function upstreamRegistry(
-  { upstreams, maxAnswerBytes }: Config,
+  { upstreams, localUpstreams, maxAnswerBytes }: Config,
+  findUpstreams: FindUpstreams,
   parts: Pick<RegistryOptions, 'clock' | 'random' | 'log'>,
 ): UpstreamRegistry {
-  return new UpstreamRegistry({ upstreams, endpoints: BATCH_ENDPOINTS, maxAnswerBytes, ...parts });
+  const find = localUpstreams === 'find' ? findUpstreams : null;
+  return new UpstreamRegistry({ upstreams, find, endpoints: BATCH_ENDPOINTS, maxAnswerBytes, ...parts });
 }
 
 async function open(
@@ -232,7 +238,12 @@ async function open(
   const blobs = await openDiskBlobStore(disk, { minFreeBytes: config.minFreeBytes });
 
   const upstreams = opening.use(
-    overrides.upstreams ?? upstreamRegistry(config, { clock, random, log: logOf(log, 'upstreams') }),
+    overrides.upstreams ??
+      upstreamRegistry(config, overrides.findUpstreams ?? findLocalServers, {
+        clock,
+        random,
+        log: logOf(log, 'upstreams'),
+      }),
   );
   const worker = new Worker({
     database,

@@ -48,6 +48,8 @@ export async function startWholeBora(options: WholeBoraOptions = {}): Promise<Wh
     BORA_PORT: '0',
     BORA_DATA: dataFolder,
     BORA_UPSTREAM: options.upstream === undefined ? upstreams.join(',') : '',
+    // What happens to listen on the machine is not the test's.
+    BORA_LOCAL_UPSTREAMS: 'ignore',
     BORA_STOP_GRACE_SECONDS: '1',
     ...options.env,
   };

@@ -115,6 +115,7 @@ async function finishRun(
   {
     await using bora = await startPrivateBora(data, configOf(flags), signal);
     exitWhenLost(bora, output);
+    if (bora.upstreamStatus().length === 0) throw noServer();
     const client = new BoraClient({ baseUrl: bora.url });
     const request = { ...flags, input, model: flags.model ?? null };
     const job = await findOrCreateJob(client, begun, request, signal);
@@ -138,11 +139,16 @@ async function finishRun(
 
 function configOf(flags: RunFlags): Config {
   const config = readConfig({ env: process.env, flags: optionFlagsOf({ ...flags }) });
-  if (config.upstreams.length > 0) return config;
-  throw new CliError('No inference server was named.', {
+  if (config.upstreams.length > 0 || config.localUpstreams === 'find') return config;
+  throw noServer();
+}
+
+function noServer(): CliError {
+  return new CliError('No inference server was named.', {
     exitCode: EXIT.usage,
     why: 'The requests of the file need one that answers them.',
-    whatToDo: 'Give --upstream http://host:8000, set BORA_UPSTREAM, or describe upstreams in ./bora.yaml.',
+    whatToDo:
+      'Give --upstream http://host:8000, set BORA_UPSTREAM, describe upstreams in ./bora.yaml, or start one on its usual port here.',
   });
 }
 

@@ -69,5 +69,5 @@ async function announce(bora: Bora, config: Config, output: Output): Promise<voi
     upstreams: bora.upstreamStatus(),
   };
   if (output.json) output.result(facts, '');
-  else output.say(startBanner(facts));
+  else output.say(startBanner({ ...facts, looks: config.localUpstreams === 'find' }));
 }

@@ -82,6 +82,16 @@ export const OPTIONS = {
     description:
       'Most requests that one server of BORA_UPSTREAM gets at once, 64 without it; fewer while it answers 429 or 503.',
   },
+  localUpstreams: {
+    env: 'BORA_LOCAL_UPSTREAMS',
+    flag: '--local-upstreams',
+    type: 'text',
+    default: 'find',
+    choices: ['find', 'ignore'],
+    description:
+      'With no upstream configured: find servers on the usual ports of this machine (Ollama 11434, vLLM 8000, llama.cpp 8080, ' +
+      'LM Studio 1234, SGLang 30000) and use them, or ignore them.',
+  },
   deadlinePolicy: {
     env: 'BORA_DEADLINE_POLICY',
     flag: '--deadline-policy',

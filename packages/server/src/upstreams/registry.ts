@@ -1,3 +1,4 @@
+import type { FindUpstreams } from './local-servers.ts';
 import { Upstream } from './upstream.ts';
 import type { UpstreamDependencies } from './upstream.ts';
 import { UpstreamSlot } from './upstream-slot.ts';
@@ -5,9 +6,13 @@ import type { ServedModel } from './served-model.ts';
 import type { PauseByHand, Slot, UpstreamConfig, Upstreams, UpstreamStatus } from './upstreams.ts';
 
 const START_MS = 3_000;
+/** How often it is looked for upstreams while there is none. */
+const SEARCH_MS = 15_000;
 
 export interface RegistryOptions extends UpstreamDependencies {
   readonly upstreams: readonly UpstreamConfig[];
+  /** Asked at the start, and again until it finds some, if `upstreams` is empty. Null: nobody is looked for. */
+  readonly find?: FindUpstreams | null;
   /** Endpoints that Bora serves, for example `/v1/chat/completions`: with the models they make the routes. */
   readonly endpoints: readonly string[];
 }
@@ -15,7 +20,7 @@ export interface RegistryOptions extends UpstreamDependencies {
 /** All upstreams, and which of them a request goes to. Nothing is asked of them before `start`. */
 export class UpstreamRegistry implements Upstreams {
   readonly #options: RegistryOptions;
-  readonly #upstreams: readonly Upstream[];
+  readonly #upstreams: Upstream[];
   readonly #pauses = new Map<string, PauseByHand>();
   readonly #listeners = new Set<() => void>();
   /** Routes are asked for far more often than they change. */
@@ -23,19 +28,22 @@ export class UpstreamRegistry implements Upstreams {
   readonly #notify = (): void => {
     for (const listener of this.#listeners) listener();
   };
+  readonly #onChange = (): void => {
+    this.#routes = null;
+    this.#notify();
+  };
+  #cancelSearch: () => void = () => {};
+  #closed = false;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
-    const onChange = (): void => {
-      this.#routes = null;
-      this.#notify();
-    };
-    this.#upstreams = options.upstreams.map((config) => new Upstream(config, options, onChange));
+    this.#upstreams = options.upstreams.map((config) => new Upstream(config, options, this.#onChange));
   }
 
   async start(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    const listed = Promise.all(this.#upstreams.map((upstream) => upstream.check()));
+    const find = this.#upstreams.length === 0 ? this.#options.find : null;
+    const listed = find == null ? this.#checkAll() : this.#search(find);
     const timeUp = new AbortController();
     const limit = AbortSignal.any([timeUp.signal, ...(signal === undefined ? [] : [signal])]);
     try {
@@ -72,7 +80,11 @@ export class UpstreamRegistry implements Upstreams {
       else if (upstream.servedModel(model) !== null) return null;
     }
     if (reasons.length > 0) return reasons.join(' ');
-    if (this.#upstreams.length === 0) return 'No upstream is configured; set BORA_UPSTREAM.';
+    if (this.#upstreams.length === 0) {
+      return this.#options.find == null
+        ? 'No upstream is configured; set BORA_UPSTREAM.'
+        : 'No upstream is configured, and none answers on the usual ports of this machine; start one, or set BORA_UPSTREAM.';
+    }
     if (!this.endpoints().includes(endpoint)) return `No upstream is meant to serve ${endpoint}.`;
     const known = this.models(endpoint).models;
     return `No upstream serves the model ${model}; they serve ${known.length === 0 ? 'none' : [known].flat().join(', ')}.`;
@@ -139,8 +151,35 @@ export class UpstreamRegistry implements Upstreams {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#cancelSearch();
     this.#listeners.clear();
     await Promise.all(this.#upstreams.map((upstream) => upstream[Symbol.asyncDispose]()));
+  }
+
+  async #checkAll(): Promise<void> {
+    await Promise.all(this.#upstreams.map((upstream) => upstream.check()));
+  }
+
+  /** Looks until it finds some. From then on those are the upstreams, as if they had been configured. */
+  async #search(find: FindUpstreams): Promise<void> {
+    const found = await find();
+    if (this.#closed) return;
+    if (found.length === 0) {
+      this.#cancelSearch = this.#options.clock.after(SEARCH_MS, () => void this.#search(find));
+      return;
+    }
+    for (const config of found) {
+      const upstream = new Upstream(config, this.#options, this.#onChange);
+      const pause = this.#pauses.get(config.name);
+      if (pause !== undefined) upstream.pause(pause);
+      this.#upstreams.push(upstream);
+      this.#options.log.info(
+        { upstream: config.name, url: config.url },
+        'Found an upstream on this machine.',
+      );
+    }
+    await this.#checkAll();
   }
 
   #servableRoutes(): readonly string[] | 'any' {
