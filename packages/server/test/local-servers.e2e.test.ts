@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startSimulator } from '@bora/simulator/simulator';
+import { chatAnswer, startScriptedUpstream } from '@bora/testkit/scripted-upstream';
 import { startWholeBora } from '@bora/testkit/whole-bora';
 import { findLocalServers } from '../src/upstreams/local-servers.ts';
 
@@ -8,7 +8,7 @@ const TIMEOUT = { timeout: 20_000 };
 const FIND = { BORA_LOCAL_UPSTREAMS: 'find' };
 
 test('with no upstream configured, one on a usual port of the machine does the work', TIMEOUT, async () => {
-  await using local = await startSimulator({ models: ['small'] });
+  await using local = await startScriptedUpstream(['small'], () => chatAnswer('small', 'hi'));
   const findUpstreams = () => findLocalServers([{ url: local.url, maxInFlight: 4 }]);
   await using bora = await startWholeBora({ upstreams: [], env: FIND, overrides: { findUpstreams } });
   const [{ url, state, found, serves, maxInFlight }] = bora.bora.upstreamStatus();
