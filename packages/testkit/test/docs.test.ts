@@ -66,5 +66,27 @@ test('the page of failures names only codes that the page of errors explains', (
   );
 });
 
+test('each failure says what is seen and what to do, and names tests that are there', () => {
+  const failures = read('docs/failures.md').split(/^### /m).slice(1);
+  assert.ok(failures.length > 30, `only ${failures.length} failures`);
+  const faults = failures.flatMap((failure) => {
+    const tests = [...(failure.split('- **Tests:** ')[1] ?? '').matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)];
+    const isWhole = tests.length > 0 && /^- \*\*You see:.*^- \*\*Do:/ms.test(failure);
+    const missing = tests.filter(([, title = '', path = '']) => !hasTest(join('docs', path), title));
+    return [...(isWhole ? [] : [failure.split('\n', 1)]), ...missing.map(([link]) => link)];
+  });
+  assert.deepEqual(faults, []);
+});
+
+/** Whether a test in the file has this title, with anything in place of what its title computes. */
+function hasTest(path: string, title: string): boolean {
+  const titles = read(path).matchAll(/\b(?:test|it|describe)\(\s*(['"`])((?:(?!\1).)+)\1/gs);
+  return [...titles].some(([, , pattern = '']) => {
+    const fixed = pattern.split(/\$\{.+?\}/s);
+    const escaped = fixed.map((text) => text.replace(/[.*+?()|[\]]/g, '\\$&'));
+    return fixed.join('').length > title.length / 2 && new RegExp(`^${escaped.join('.+')}$`).test(title);
+  });
+}
+
 /** Keys of `bora.yaml` and members of a job, which look like codes. */
 const OTHER_WORDS = new Set(['timeout_seconds', 'max_in_flight', 'timeout_hours', 'file_url']);
