@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { isKey, JsonScanError, membersOf } from '../src/bytes/json-scan.ts';
-import { parseRequestLine, readRequestLine } from '../src/bytes/request-line.ts';
+import { parseRequestLine, readCheckedLine, readRequestLine } from '../src/bytes/request-line.ts';
 import { LARGE_LINE_BYTES, parseLargeLine } from '../src/bytes/large-line.ts';
 import { spliceBody } from '../src/bytes/splice-body.ts';
 import { damaged, jsonText, membersNamed, objectOf, stringToken } from './byte-arbitraries.ts';
@@ -103,6 +103,19 @@ test('a request line is read as JSON.parse reads it: the last duplicate counts',
       assert.equal(read.bodyModel, typeof model === 'string' ? model : null);
     }),
   );
+});
+
+test('a line that was found good once is read the same without a parse', () => {
+  fc.assert(
+    fc.property(lineText, (line) => {
+      const read = readRequestLine(line);
+      if (read.kind === 'bad') return;
+      const { customId, body } = read;
+      assert.deepEqual(readCheckedLine(line), { customId, body });
+    }),
+  );
+  assert.equal(readCheckedLine(Buffer.from('{"body":{"a":1}')), null);
+  assert.equal(readCheckedLine(Buffer.from('{"custom_id":"x"}')), null);
 });
 
 test('both readers of a line agree, and a line that is not JSON is never a request', () => {

@@ -1,6 +1,6 @@
 import type { BadLine, ValueKind } from './bad-line.ts';
 import { notJson, notUtf8, wrongShape } from './bad-line.ts';
-import { isKey, membersOf } from './json-scan.ts';
+import { isKey, JsonScanError, MemberWalk } from './json-scan.ts';
 import { LARGE_LINE_BYTES, parseLargeLine } from './large-line.ts';
 import { MAX_DEPTH, mayBeTooDeep } from './json-machine.ts';
 import { namedFiles } from './named-files.ts';
@@ -41,9 +41,29 @@ export function readRequestLine(line: Uint8Array): RequestLine | BadLine {
   const parsed = parseRequestLine(line, []);
   if (parsed.kind === 'bad') return parsed;
 
+  return { ...rangesOf(line), kind: 'request', bodyModel: parsed.bodyModel };
+}
+
+/**
+ * The ranges of a line in which `readRequestLine` found nothing wrong once: without a second parse, which takes 1.1 µs and makes 2.4 KB
+ * of garbage. Null if it cannot be that line: its structure is broken.
+ */
+export function readCheckedLine(line: Uint8Array): Pick<RequestLine, 'customId' | 'body'> | null {
+  try {
+    const ranges = rangesOf(line);
+    return ranges.body === line ? null : ranges;
+  } catch (error) {
+    if (error instanceof JsonScanError) return null;
+    throw error;
+  }
+}
+
+/** `body` is the line itself if it has none. */
+function rangesOf(line: Uint8Array): Pick<RequestLine, 'customId' | 'body'> {
   let customId: Uint8Array | null = null;
   let body = line;
-  for (const member of membersOf(line)) {
+  const member = new MemberWalk(line);
+  while (member.next()) {
     if (isKey(line, member, 'body')) {
       body = line.subarray(member.valueStart, member.valueEnd);
     } else if (isKey(line, member, 'custom_id')) {
@@ -51,7 +71,7 @@ export function readRequestLine(line: Uint8Array): RequestLine | BadLine {
       customId = isString ? line.subarray(member.valueStart, member.valueEnd) : null;
     }
   }
-  return { kind: 'request', customId, body, bodyModel: parsed.bodyModel };
+  return { customId, body };
 }
 
 /** The check of `readRequestLine` alone, and which of `names` the body has, for readers that need no ranges. */

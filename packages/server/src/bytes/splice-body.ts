@@ -1,5 +1,5 @@
 import { ByteBuilder } from './byte-builder.ts';
-import { isKey, membersOf, skipSpace } from './json-scan.ts';
+import { isKey, membersOf, MemberWalk, skipSpace } from './json-scan.ts';
 import type { Member } from './json-scan.ts';
 
 export interface BodyChanges {
@@ -9,7 +9,6 @@ export interface BodyChanges {
 
 const FALSE = Buffer.from('false');
 const COMMA = Buffer.from(',');
-const NOTHING = Buffer.alloc(0);
 const CLOSE_BRACE = 0x7d;
 const MODEL_KEY = Buffer.from('"model":');
 
@@ -24,11 +23,12 @@ const MODEL_KEY = Buffer.from('"model":');
  * Answers the same array if nothing changes. `body` must be a valid JSON object.
  */
 export function spliceBody(body: Uint8Array, changes: BodyChanges): Uint8Array {
-  const model = changes.model === undefined ? null : Buffer.from(JSON.stringify(changes.model));
+  const model = changes.model === undefined ? null : jsonOf(changes.model);
   let isChanged = false;
   let hasModel = false;
   let streams = false;
-  for (const member of membersOf(body)) {
+  const member = new MemberWalk(body);
+  while (member.next()) {
     if (model !== null && isKey(body, member, 'model')) {
       hasModel = true;
       isChanged ||= !isValue(body, member, model);
@@ -48,13 +48,24 @@ function insertModel(body: Uint8Array, model: Uint8Array): Uint8Array {
   const first = skipSpace(body, inside);
   const isEmpty = body[first] === CLOSE_BRACE;
   const at = isEmpty ? inside : first;
-  return Buffer.concat([
-    body.subarray(0, at),
-    MODEL_KEY,
-    model,
-    isEmpty ? NOTHING : COMMA,
-    body.subarray(at),
-  ]);
+  const comma = isEmpty ? 0 : 1;
+  const out = Buffer.allocUnsafe(body.length + MODEL_KEY.length + model.length + comma);
+  Buffer.prototype.copy.call(body, out, 0, 0, at);
+  MODEL_KEY.copy(out, at);
+  let end = at + MODEL_KEY.length;
+  out.set(model, end);
+  end += model.length;
+  if (!isEmpty) out[end] = COMMA[0];
+  Buffer.prototype.copy.call(body, out, end + comma, at);
+  return out;
+}
+
+/** Requests in a row ask for the same model. */
+let latestModel: { readonly name: string; readonly json: Uint8Array } = { name: '', json: Buffer.from('""') };
+
+function jsonOf(name: string): Uint8Array {
+  if (latestModel.name !== name) latestModel = { name, json: Buffer.from(JSON.stringify(name)) };
+  return latestModel.json;
 }
 
 /**

@@ -44,6 +44,8 @@ export class Feeder {
   /** Batches whose end was announced since the last claim began: shards of them may still be among the claimed. */
   readonly #stoppedBatches = new Set<string>();
   #requestsPerShard = 1;
+  /** A page is being read; then it looks again by itself. */
+  #isReading = false;
 
   constructor(options: FeederOptions) {
     this.#options = options;
@@ -75,6 +77,7 @@ export class Feeder {
 
   /** The lanes may have run low. Called after each answer, and so it wakes nobody in vain. */
   ringIfHungry(): void {
+    if (this.#isReading) return;
     const hungry = this.#hungryRoutes();
     if (hungry.length === 0) return;
     if (this.#claimable(hungry).length > 0 || this.#shardToReadFor(hungry) !== null) this.#bell.ring();
@@ -135,6 +138,7 @@ export class Feeder {
   async #readPage(shard: OpenShard): Promise<void> {
     const { lanes, sender, shards, log } = this.#options;
     try {
+      this.#isReading = true;
       const { requests, bad } = await shard.readPage();
       if (shard.isClosed || shard.isStopped) return;
       for (const request of requests) lanes.add(request);
@@ -145,6 +149,8 @@ export class Feeder {
       shard.parkedFor = unreadable('input', error);
       shards.stop(shard);
       return;
+    } finally {
+      this.#isReading = false;
     }
     sender.pump();
   }

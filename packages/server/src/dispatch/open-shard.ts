@@ -3,7 +3,7 @@ import type { JournalIndexRow, ShardLease } from '../storage/ports/journal.ts';
 import type { ClaimedShard, ParkedForTime } from '../storage/ports/shard-queue.ts';
 import { routeOf } from '../storage/ports/batch-records.ts';
 import { LineSplitter, type Line } from '../bytes/line-splitter.ts';
-import { readRequestLine } from '../bytes/request-line.ts';
+import { readCheckedLine, readRequestLine } from '../bytes/request-line.ts';
 import { POISON_DEATHS, WATCHED_DEATHS, type Request } from './request.ts';
 
 /** A line that is never sent, and why. */
@@ -30,6 +30,8 @@ export interface ReadRequests {
 export class OpenShard {
   readonly work: ClaimedShard;
   readonly lease: ShardLease;
+  /** The one route that all its requests wait for, or null if lines bring their own models. */
+  readonly onlyRoute: string | null;
   /** Requests in the lanes, in flight, and answered but not yet in the journal. */
   waiting = 0;
   inFlight = 0;
@@ -71,6 +73,8 @@ export class OpenShard {
     maxLineBytes: number,
   ) {
     this.work = work;
+    const { endpoint, model } = work.batch;
+    this.onlyRoute = model === null ? null : routeOf(endpoint, model);
     this.lease = { shardId: work.id, epoch: work.epoch, session };
     this.#alreadyJournaled = new Set(
       journal.flatMap(({ outcomes }) => outcomes.map(({ ordinal }) => ordinal)),
@@ -114,12 +118,6 @@ export class OpenShard {
     return this.inFlight > 0 || this.unjournaled > 0 || this.unrecorded > 0;
   }
 
-  /** The one route that all its requests wait for, or null if lines bring their own models. */
-  get onlyRoute(): string | null {
-    const { endpoint, model } = this.work.batch;
-    return model === null ? null : routeOf(endpoint, model);
-  }
-
   countJournaled(outcomes: number, bytes: number): void {
     this.unfoldedBytes += bytes;
     this.unjournaled -= outcomes;
@@ -149,11 +147,16 @@ export class OpenShard {
       read.bad.push({ ordinal, customId, message: `Line ${line.number}: ${message}`, poison: null });
     };
     if (line.content === null) return bad('The line is longer than the limit.');
-    const parsed = readRequestLine(line.content);
-    if (parsed.kind === 'bad') return bad(parsed.message);
-    const { batch } = this.work;
-    const model = batch.model ?? parsed.bodyModel;
-    if (model === null) return bad('Neither the job nor the body names a model.', parsed.customId);
+    const { batch, isChecked } = this.work;
+    let route = this.onlyRoute;
+    let parsed = isChecked && route !== null ? readCheckedLine(line.content) : null;
+    if (parsed === null) {
+      const whole = readRequestLine(line.content);
+      if (whole.kind === 'bad') return bad(whole.message);
+      if (whole.bodyModel !== null) route ??= routeOf(batch.endpoint, whole.bodyModel);
+      parsed = whole;
+    }
+    if (route === null) return bad('Neither the job nor the body names a model.', parsed.customId);
     const held = this.#heldAgainst.get(ordinal);
     if (held !== undefined && held.deaths >= POISON_DEATHS) {
       const message = `Bora died ${held.deaths} times while it worked on this request and on nothing else.`;
@@ -165,7 +168,7 @@ export class OpenShard {
       ordinal,
       customId: parsed.customId,
       body: parsed.body,
-      route: routeOf(batch.endpoint, model),
+      route,
       faults: held?.faults ?? 0,
       crashes: held?.crashes ?? 0,
       deaths: held?.deaths ?? 0,

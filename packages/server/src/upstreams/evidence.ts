@@ -35,7 +35,9 @@ export class Evidence {
   answered(attempt: number): void {
     this.#answers += 1;
     this.#latestAnswered = Math.max(this.#latestAnswered, attempt);
-    for (const failed of Object.values(this.#failedSinceAnswer)) failed.clear();
+    const { refusal, breakdown } = this.#failedSinceAnswer;
+    if (refusal.size > 0) refusal.clear();
+    if (breakdown.size > 0) breakdown.clear();
   }
 
   /** Notes a failure, and tells what was known before it. `attemptsSent`: so many were sent by now. */

@@ -25,6 +25,8 @@ export class UpstreamRegistry implements Upstreams {
   readonly #listeners = new Set<() => void>();
   /** Routes are asked for far more often than they change. */
   #routes: readonly string[] | 'any' | null = null;
+  /** Requests in a row want the same route: taken apart anew, its parts would be strings to be hashed for each. */
+  #latest = { route: '', endpoint: '', model: '' };
   readonly #notify = (): void => {
     for (const listener of this.#listeners) listener();
   };
@@ -91,7 +93,8 @@ export class UpstreamRegistry implements Upstreams {
   }
 
   tryAcquire(route: string, bodyBytes = 0): Slot | null {
-    const { endpoint, model } = partsOf(route);
+    if (this.#latest.route !== route) this.#latest = { route, ...partsOf(route) };
+    const { endpoint, model } = this.#latest;
     let best: { upstream: Upstream; served: ServedModel } | null = null;
     let bestShare = 0;
     for (const upstream of this.#upstreams) {

@@ -64,6 +64,8 @@ export interface ClaimedShard {
   readonly start: number;
   readonly length: number;
   readonly firstLine: number;
+  /** The line index of its file found no bad line in it. */
+  readonly isChecked: boolean;
   /** Sessions that died holding it. */
   readonly deaths: number;
   /** Whether there are journal rows to read before anything is sent. */

@@ -163,6 +163,7 @@ interface LeasedRow {
   readonly deaths: number;
   readonly has_journal: number;
   readonly attempted: number;
+  readonly is_checked: number;
   readonly batch_id: string;
   readonly workspace_id: string;
   readonly dialect: Dialect;
@@ -183,7 +184,8 @@ function lease(context: StoreContext, shardId: number, session: string): Claimed
   );
   const row = first<LeasedRow>(
     context,
-    `SELECT s.*, EXISTS (SELECT 1 FROM attempt a WHERE a.shard_id = s.id) AS attempted, i.file_id, b.workspace_id, b.dialect, b.endpoint, b.model, b.deadline_at
+    `SELECT s.*, EXISTS (SELECT 1 FROM attempt a WHERE a.shard_id = s.id) AS attempted,
+       (SELECT json_extract(f.line_index, '$.badLines') IS 0 FROM file f WHERE f.id = i.file_id) AS is_checked, i.file_id, b.workspace_id, b.dialect, b.endpoint, b.model, b.deadline_at
      FROM shard s JOIN batch b ON b.id = s.batch_id
        JOIN batch_input i ON i.batch_id = s.batch_id AND i.position = s.input
      WHERE s.id = ?`,
@@ -199,6 +201,7 @@ function lease(context: StoreContext, shardId: number, session: string): Claimed
     start: row.start,
     length: row.length,
     firstLine: row.first_line,
+    isChecked: row.is_checked === 1,
     deaths: row.deaths,
     journaled: row.has_journal === 1,
     attempted: row.attempted === 1,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { LineIndexSummary } from '@bora/server/storage/ports/file-records';
 import { DatabaseWorld, shardCommit, type OpenDatabase } from './database-world.ts';
 
 export function registerShardContract(open: OpenDatabase): void {
@@ -18,6 +19,7 @@ export function registerShardContract(open: OpenDatabase): void {
         start: 400,
         length: 400,
         firstLine: 4,
+        isChecked: false,
         deaths: 0,
         journaled: false,
         attempted: false,
@@ -45,6 +47,31 @@ export function registerShardContract(open: OpenDatabase): void {
       await world.database.releaseShards(world.session, [{ shardId: first.id, epoch: first.epoch }]);
       const [again] = await world.claim();
       assert.deepEqual([again.id, again.epoch], [first.id, 2]);
+    });
+
+    it('says of a shard whether the line index of its file found no bad line', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const index = (badLines: number): LineIndexSummary => ({
+        version: 1,
+        requests: 2,
+        badLines,
+        firstBadLines: [],
+        members: {},
+        models: {},
+        withoutModel: 0,
+        firstWithoutModel: null,
+        streamSeen: false,
+      });
+      for (const [lineIndex, isChecked] of [
+        [null, false],
+        [index(0), true],
+        [index(1), false],
+      ] as const) {
+        const { id } = await world.createFile({ lineIndex });
+        await world.plannedBatch({ shards: 1 }, { inputFileIds: [id] });
+        const [shard] = await world.claim();
+        assert.deepEqual([shard.fileId, shard.isChecked], [id, isChecked]);
+      }
     });
 
     it('leases nothing of held batches, and serves those behind them', async () => {
