@@ -54,6 +54,7 @@ export class SimulatedDisk implements Disk {
   readonly #log: { readonly operation: DiskOperation; readonly path: string }[] = [];
   #faults: { fault: DiskFault; left: number }[] = [];
   #changesUntilCut = Number.POSITIVE_INFINITY;
+  #onCut: (operation: DiskOperation) => void = () => {};
   #capacity: number;
   #boot = 0;
   readonly #openHandles = new Set<object>();
@@ -87,9 +88,13 @@ export class SimulatedDisk implements Disk {
     this.#faults.push({ fault, left: fault.nth });
   }
 
-  /** The power goes before the n-th change from now (from 1): it and everything after it rejects until `crash`. */
-  cutPowerBefore(nth: number): void {
+  /**
+   * The power goes before the n-th change from now (from 1): it and everything after it rejects until `crash`. `onCut` is told at
+   * that moment what was about to happen.
+   */
+  cutPowerBefore(nth: number, onCut: (operation: DiskOperation) => void = () => {}): void {
     this.#changesUntilCut = nth;
+    this.#onCut = onCut;
   }
 
   /** Power off and on: applies the cut, forgets planted faults; open handles are dead. */
@@ -224,7 +229,7 @@ export class SimulatedDisk implements Disk {
   #begin(operation: DiskOperation, path: string, onFault?: () => void): void {
     namesOf(path, operation);
     this.#log.push({ operation, path });
-    if (CHANGES.has(operation)) this.#changesUntilCut -= 1;
+    if (CHANGES.has(operation) && --this.#changesUntilCut === 0) this.#onCut(operation);
     if (this.#changesUntilCut <= 0) throw new DiskError('ENODEV', path, operation);
     for (const planted of this.#faults) {
       const counts =
