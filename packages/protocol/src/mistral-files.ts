@@ -78,6 +78,9 @@ export const signedUrlQuery = z.object({
 });
 export type SignedUrlQuery = z.infer<typeof signedUrlQuery>;
 
+/** A hundred years. The limit is ours: times beyond it are no dates any more. */
+const MAX_EXPIRY_HOURS = 876_000;
+
 /**
  * Text parts of `POST /v1/files`, which may come before or after the part `file` (measured). Without `purpose` the file's
  * name decides: `batch` for `.jsonl`, otherwise `ocr`.
@@ -86,7 +89,7 @@ export const fileUploadFields = z.object({
   purpose: z.preprocess(queryValue, z.enum(FILE_PURPOSES).optional()),
   visibility: z.preprocess(queryValue, z.enum(FILE_VISIBILITIES).default('workspace')),
   /** Hours to keep the file, at least 1; absent = until deleted. Mistral documents no unit. */
-  expiry: z.preprocess(queryInteger, z.int().min(1).optional()),
+  expiry: z.preprocess(queryInteger, z.int().min(1).max(MAX_EXPIRY_HOURS).optional()),
 });
 export type FileUploadFields = z.infer<typeof fileUploadFields>;
 

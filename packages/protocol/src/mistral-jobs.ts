@@ -83,8 +83,26 @@ export type DeletedBatchJob = z.infer<typeof deletedBatchJob>;
 /** Most inline requests in one create call (spec). */
 export const MAX_INLINE_REQUESTS = 10_000;
 
+/** Most keys of a job's metadata. The limit is ours, Mistral names none: a list shows the metadata of up to 1,000 jobs. */
+export const MAX_METADATA_KEYS = 64;
+
 /** Keys of 1..32 characters, values of 1..512 (spec). */
-export const jobMetadata = z.record(z.string().min(1).max(32), z.string().min(1).max(512));
+export const jobMetadata = z
+  .record(z.string().min(1).max(32), z.string().min(1).max(512))
+  .refine((metadata) => Object.keys(metadata).length <= MAX_METADATA_KEYS, {
+    error: `Metadata should have at most ${MAX_METADATA_KEYS} keys`,
+    abort: true,
+  });
+
+/** Most input files of one job. The limit is ours, for the same reason. */
+export const MAX_INPUT_FILES = 1_000;
+
+/** A model's name. Longer ones are nobody's, and half a surrogate pair could not be sent as it came. */
+const modelName = z
+  .string()
+  .min(1)
+  .max(1_000)
+  .refine((name) => name.isWellFormed(), 'String should be valid Unicode');
 
 /** Hours until the job's time is up: 1..168 (spec). */
 export const timeoutHours = z.int().min(1).max(168);
@@ -97,12 +115,12 @@ export const DEFAULT_TIMEOUT_HOURS = 24;
  */
 export const createBatchJob = z.object({
   endpoint: z.enum(BATCH_ENDPOINTS),
-  input_files: z.array(fileId).min(1).nullish(),
+  input_files: z.array(fileId).min(1).max(MAX_INPUT_FILES).nullish(),
   requests: z.array(inputLine).min(1).max(MAX_INLINE_REQUESTS).nullish(),
   /** Wins over the lines' own `model` (live). Without it every line needs one. */
-  model: z.string().min(1).nullish(),
+  model: modelName.nullish(),
   /** Mistral's deprecated agents: Bora refuses a job that names one. */
-  agent_id: z.string().nullish(),
+  agent_id: z.string().max(1_000).nullish(),
   metadata: jobMetadata.nullish(),
   /** Default 24. */
   timeout_hours: timeoutHours.nullish(),
@@ -111,7 +129,7 @@ export const createBatchJob = z.object({
   /** Tolerated in place of `timeout_hours`: `24h`, `7d`. */
   completion_window: z
     .string()
-    .regex(/^\d+[hd]$/, 'must be hours or days, such as 24h or 7d')
+    .regex(/^\d{1,4}[hd]$/, 'must be hours or days, such as 24h or 7d')
     .nullish(),
 });
 export type CreateBatchJob = z.input<typeof createBatchJob>;

@@ -23,6 +23,7 @@ import { openSqliteDatabase } from '../src/storage/sqlite/open-sqlite-database.t
 export interface ApiServer extends AsyncDisposable {
   readonly app: FastifyInstance;
   readonly url: string;
+  readonly dataFolder: string;
   readonly database: Database;
   readonly blobs: BlobStore;
   readonly workspaceId: string;
@@ -53,6 +54,8 @@ const SETTINGS: ApiSettings = {
   maxLineBytes: 16 * 1024 * 1024,
   maxCreateBytes: 256 * 1024 * 1024,
   minFreeBytes: 0,
+  stallSeconds: 60,
+  maxConnections: 1024,
   leastTimeoutMs: 0,
 };
 
@@ -101,6 +104,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   return {
     app,
     url,
+    dataFolder: folder.path,
     database,
     blobs,
     workspaceId: (await database.defaultWorkspace()).id,

@@ -29,14 +29,18 @@ import { deleteJobRoute } from './mistral/delete-job.ts';
 import { getJobRoute } from './mistral/get-job.ts';
 import { listJobsRoute } from './mistral/list-jobs.ts';
 import { observeCalls } from './observe-calls.ts';
+import { limitSlowClients } from './slow-clients.ts';
 import { stampAnswers } from './stamp-answers.ts';
 import { requestIdOf, withoutDoubledVersion } from './transport.ts';
+import { answerUnreadable, answerUnreadablePath } from './unreadable-calls.ts';
 import { endConnectionsAtClose } from './connections-at-close.ts';
 
 /** The HTTP edge. Nothing listens yet: `listen` on what it returns, or `inject` into it. */
 export function createApi(deps: ApiDependencies): FastifyInstance {
   const app = fastify({
     genReqId: requestIdOf,
+    clientErrorHandler: answerUnreadable,
+    frameworkErrors: answerUnreadablePath,
     rewriteUrl: (request) => withoutDoubledVersion(request.url ?? '/'),
     // A call that is under way when Bora stops gets its answer; new ones find the port closed.
     return503OnClosing: false,
@@ -48,6 +52,7 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
   endConnectionsAtClose(app);
+  limitSlowClients(app, deps);
   stampAnswers(app);
   observeCalls(app, deps);
   answerErrors(app, deps);

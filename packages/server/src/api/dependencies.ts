@@ -31,6 +31,9 @@ export interface ApiSettings extends WorkspaceLimits {
   readonly maxLineBytes: number;
   readonly maxCreateBytes: number;
   readonly minFreeBytes: number;
+  /** How long a client may neither send what Bora waits for nor take what it is sent. */
+  readonly stallSeconds: number;
+  readonly maxConnections: number;
   /** A job that asks for less time gets this much; 0 = what it asks for, Infinity = all the time it needs. */
   readonly leastTimeoutMs: number;
 }

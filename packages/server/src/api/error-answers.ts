@@ -9,9 +9,7 @@ const SERVED =
 /** Turns whatever a route throws into an answer of Mistral's shape, in one place. */
 export function answerErrors(app: FastifyInstance, { log }: ApiDependencies): void {
   app.setErrorHandler((error, request, reply) => {
-    const refusal = isMalformedHttp(error)
-      ? new ApiError('invalid_request', `The call cannot be read: ${error.message}.`)
-      : toApiError(error);
+    const refusal = toApiError(error);
     if (refusal.status >= 500) {
       log.error(
         { request: request.id, method: request.method, route: request.routeOptions.url, err: error },
@@ -27,10 +25,4 @@ export function answerErrors(app: FastifyInstance, { log }: ApiDependencies): vo
       message: `There is no ${request.method} ${path} here. ${SERVED}`,
     });
   });
-}
-
-/** Fastify's own complaints about a call, such as a broken percent escape, carry a 4xx status. */
-function isMalformedHttp(error: unknown): error is Error {
-  const status = (error as { statusCode?: unknown }).statusCode;
-  return error instanceof Error && typeof status === 'number' && status >= 400 && status < 500;
 }

@@ -7,7 +7,7 @@ const UUID = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
  * @throws ApiError 422 if it is no UUID
  */
 export function fileIdOf(params: unknown): string {
-  return uuidOf((params as { file_id: string }).file_id, 'file_id');
+  return uuidOf((params as { file_id: string }).file_id, ['path', 'file_id']);
 }
 
 /**
@@ -15,14 +15,18 @@ export function fileIdOf(params: unknown): string {
  * @throws ApiError 422 if it is neither
  */
 export function jobIdOf(params: unknown): string {
-  const { job_id: id } = params as { job_id: string };
-  return uuidOf(id.replace(/^batch_/, ''), 'job_id');
+  return jobIdFrom((params as { job_id: string }).job_id, ['path', 'job_id']);
 }
 
-function uuidOf(text: string, name: string): string {
+/** The same for a text that stands elsewhere. */
+export function jobIdFrom(text: string, location: readonly string[]): string {
+  return uuidOf(text.replace(/^batch_/, ''), location);
+}
+
+function uuidOf(text: string, location: readonly string[]): string {
   if (!UUID.test(text)) {
     throw invalidMember(
-      ['path', name],
+      location,
       `Input should be a valid UUID, but is ${JSON.stringify(text)}`,
       'uuid_parsing',
     );

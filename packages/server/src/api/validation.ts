@@ -4,24 +4,39 @@ import { ApiError } from './errors.ts';
 
 type Place = 'body' | 'query' | 'path';
 
+/** Of one call. Who sends ten thousand wrong members learns from the first hundred. */
+const ISSUES_SHOWN = 100;
+/** Of what was sent and is shown again. */
+const CHARACTERS_SHOWN = 200;
+
 /**
  * Checks a part of a call.
- * @throws ApiError 422 with every issue, in the shape and the words (`missing`, `greater_than_equal`, `enum`, …) of Mistral's API.
+ * @throws ApiError 422 with the issues, in the shape and the words (`missing`, `greater_than_equal`, `enum`, …) of Mistral's API.
  */
 export function validate<S extends z.ZodType>(schema: S, value: unknown, place: Place): z.output<S> {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
+  const { issues } = result.error;
   throw new ApiError(
     'invalid_request',
-    result.error.issues.map((issue) => toValidationIssue(issue, place)),
+    issues.slice(0, ISSUES_SHOWN).map((issue) => toValidationIssue(issue, place)),
+    issues.length > ISSUES_SHOWN
+      ? { description: `The first ${ISSUES_SHOWN} of ${issues.length} errors are listed.` }
+      : {},
   );
 }
 
 function toValidationIssue(issue: z.core.$ZodIssue, place: Place): ValidationIssue {
-  const loc = [place, ...issue.path.map((step) => (typeof step === 'number' ? step : String(step)))];
-  const described = describe(issue);
-  const isShort = issue.input === null || ['string', 'number', 'boolean'].includes(typeof issue.input);
-  return { loc, ...described, ...(isShort ? { input: issue.input } : {}) };
+  const loc = [
+    place,
+    ...issue.path.map((step) => (typeof step === 'number' ? step : String(step).slice(0, CHARACTERS_SHOWN))),
+  ];
+  return { loc, ...describe(issue), ...(isShort(issue.input) ? { input: issue.input } : {}) };
+}
+
+function isShort(input: unknown): boolean {
+  if (typeof input === 'string') return input.length <= CHARACTERS_SHOWN;
+  return input === null || typeof input === 'number' || typeof input === 'boolean';
 }
 
 function describe(issue: z.core.$ZodIssue): Pick<ValidationIssue, 'msg' | 'type' | 'ctx'> {
@@ -43,6 +58,8 @@ function describe(issue: z.core.$ZodIssue): Pick<ValidationIssue, 'msg' | 'type'
       return issue.format === 'guid'
         ? { msg: 'Input should be a valid UUID', type: 'uuid_parsing' }
         : { msg: issue.message, type: 'string_pattern_mismatch' };
+    case 'custom':
+      return { msg: issue.message, type: 'value_error' };
     default:
       return { msg: issue.message, type: issue.code };
   }

@@ -12,7 +12,7 @@ export interface OptionDefinition {
   /** One or two sentences, as `--help` prints them. */
   readonly description: string;
   /** Of a number. Bytes may be written with KiB, MiB or GiB. */
-  readonly unit?: 'bytes' | 'seconds' | 'days' | 'requests' | 'jobs' | 'lines' | 'attempts';
+  readonly unit?: 'bytes' | 'seconds' | 'days' | 'requests' | 'jobs' | 'lines' | 'attempts' | 'connections';
   /** Of a number, inclusive. */
   readonly min?: number;
   readonly max?: number;
@@ -199,6 +199,28 @@ export const OPTIONS = {
     min: 0,
     unit: 'bytes',
     description: 'With less room on the disk uploads and results are not written, and /readyz answers 503.',
+  },
+  stallSeconds: {
+    env: 'BORA_STALL_SECONDS',
+    flag: '--stall-seconds',
+    type: 'number',
+    default: 60,
+    min: 1,
+    max: 86_400,
+    unit: 'seconds',
+    description:
+      'A client that for so long sends nothing of its upload, or takes nothing of its download, is cut off; so is one that sends less ' +
+      'than 64 KiB in ten times as long.',
+  },
+  maxConnections: {
+    env: 'BORA_MAX_CONNECTIONS',
+    flag: '--max-connections',
+    type: 'number',
+    default: 1024,
+    min: 1,
+    max: 1_000_000,
+    unit: 'connections',
+    description: 'Most connections of clients at once; further ones are closed as they open.',
   },
   fetchAllow: {
     env: 'BORA_FETCH_ALLOW',

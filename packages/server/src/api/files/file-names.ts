@@ -51,14 +51,17 @@ export function mayBeJsonl(mimetype: string): boolean {
   return MAYBE_JSONL.has(mimetype);
 }
 
+/** Control characters; line and paragraph breaks; and what turns the direction of text, so that `exe.jsonl` reads as another name. */
+const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
 /**
- * A name to show to people: no folders, no control characters, at most 255 characters. It never becomes a path, so nothing else
- * can be wrong with it.
+ * A name to show to people: no folders, nothing that is not seen, at most 255 characters, and never `.` or `..`, since whoever
+ * downloads it may save it under this name. Here it never becomes a path.
  */
 export function displayName(filename: string | undefined): string {
   const base = (filename ?? '').split(/[/\\]/).at(-1) ?? '';
-  const clean = base.replaceAll(/\p{Cc}/gu, '').trim();
-  return Array.from(clean === '' ? 'file' : clean)
+  const clean = base.toWellFormed().replaceAll(UNSEEN, '').trim();
+  return Array.from(/^\.*$/.test(clean) ? 'file' : clean)
     .slice(0, MAX_NAME_LENGTH)
     .join('');
 }

@@ -7,6 +7,8 @@ import { ApiError, invalidMember } from '../errors.ts';
 /** No text part of an upload comes near this. */
 const MAX_FIELD_BYTES = 1024;
 const MAX_FIELDS = 16;
+/** Of any kind: what has no name, or is no part of a form, is skipped, and must not be skipped for ever. */
+const MAX_PARTS = 64;
 
 export interface UploadPart {
   readonly bytes: Readable;
@@ -31,8 +33,10 @@ export async function readMultipart<T>(
   const texts = new Map<string, string>();
   let file: Readable | undefined;
   let stored: Promise<T> | undefined;
+  let isRefused = false;
 
   const fail = (error: unknown): void => {
+    isRefused = true;
     reject(error);
     // The rest of the body is read and dropped: a client that is still sending would otherwise never see the answer.
     request.unpipe(parser);
@@ -42,6 +46,8 @@ export async function readMultipart<T>(
 
   parser.on('file', (name, stream, filename) => {
     stream.on('error', () => {});
+    // Parts that came in the same chunk are still told. A file among them would never end, since no more of the body is parsed.
+    if (isRefused) return;
     if (name !== 'file' || stored !== undefined) {
       stream.resume();
       fail(name === 'file' ? severalFiles() : unknownFile(name));
@@ -53,9 +59,11 @@ export async function readMultipart<T>(
   });
   parser.on('field', (name, value, _nameTruncated, valueTruncated) => {
     if (valueTruncated) fail(tooLong(name));
+    if (texts.has(name)) fail(severalTexts(name));
     texts.set(name, value);
   });
-  parser.on('fieldsLimit', () => fail(tooMany()));
+  parser.on('fieldsLimit', () => fail(tooMany(MAX_FIELDS, 'text parts')));
+  parser.on('partsLimit', () => fail(tooMany(MAX_PARTS, 'parts')));
   parser.on('error', (error) => fail(malformed((error as Error).message)));
   parser.on('finish', () => (stored === undefined ? fail(noFile()) : resolve(texts)));
   request.on('close', () => {
@@ -75,7 +83,7 @@ export async function readMultipart<T>(
 
 function openParser(request: IncomingMessage): BusboyInstance {
   const contentType = request.headers['content-type'] ?? '';
-  if (!/^multipart\/form-data/i.test(contentType)) {
+  if (!/^multipart\/form-data\s*(?:;|$)/i.test(contentType)) {
     throw new ApiError(
       'not_multipart',
       `An upload is multipart/form-data with a part "file" and a part "purpose", but the content type is ${JSON.stringify(contentType)}.`,
@@ -84,11 +92,15 @@ function openParser(request: IncomingMessage): BusboyInstance {
   if (!/;\s*boundary=("[^"]+"|[^\s;]+)/i.test(contentType)) {
     throw malformed('the content type names no boundary. Let your HTTP library set the header');
   }
-  return new Busboy({
-    headers: { 'content-type': contentType },
-    limits: { fieldSize: MAX_FIELD_BYTES, fields: MAX_FIELDS },
-    isPartAFile: (name, _type, filename) => name === 'file' || filename !== undefined,
-  });
+  try {
+    return new Busboy({
+      headers: { 'content-type': contentType },
+      limits: { fieldSize: MAX_FIELD_BYTES, fields: MAX_FIELDS, parts: MAX_PARTS },
+      isPartAFile: (name, _type, filename) => name === 'file' || filename !== undefined,
+    });
+  } catch (error) {
+    throw malformed(`the content type is none that can be read (${(error as Error).message})`);
+  }
 }
 
 function malformed(why: string): ApiError {
@@ -119,6 +131,10 @@ function tooLong(name: string): ApiError {
   );
 }
 
-function tooMany(): ApiError {
-  return invalidMember(['body'], `An upload may have at most ${MAX_FIELDS} text parts`, 'too_many_parts');
+function severalTexts(name: string): ApiError {
+  return invalidMember(['body', name], 'Field given more than once', 'value_error');
+}
+
+function tooMany(limit: number, what: string): ApiError {
+  return invalidMember(['body'], `An upload may have at most ${limit} ${what}`, 'too_many_parts');
 }

@@ -6,7 +6,7 @@ import {
   timeoutHours,
 } from '@bora/protocol/mistral-jobs';
 import type { CreateBatchJobMembers } from '@bora/protocol/mistral-jobs';
-import { ApiError } from '../errors.ts';
+import { ApiError, invalidMember } from '../errors.ts';
 import { validate } from '../validation.ts';
 
 /** What a create call says besides its inline requests, in one spelling. */
@@ -26,6 +26,10 @@ export interface CreateMembers {
  */
 export function readCreateMembers(members: unknown, requests: number | null): CreateMembers {
   const given = validate(createBatchJobMembers, members, 'body');
+  // The schema's records leave this key out without a word.
+  if (Object.hasOwn((members as { metadata?: object | null }).metadata ?? {}, '__proto__')) {
+    throw invalidMember(['body', 'metadata', '__proto__'], 'The key __proto__ cannot be kept', 'value_error');
+  }
   const inputFileIds = given.input_files ?? (given.input_file_id == null ? null : [given.input_file_id]);
   checkInputs(inputFileIds, requests);
   if (given.agent_id != null) throw agentNotServed(given.agent_id);

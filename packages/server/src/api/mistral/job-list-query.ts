@@ -1,4 +1,4 @@
-import { batchJobListQuery } from '@bora/protocol/mistral-jobs';
+import { batchJobListQuery, MAX_METADATA_KEYS } from '@bora/protocol/mistral-jobs';
 import type { BatchJobListQuery } from '@bora/protocol/mistral-jobs';
 import { queryInteger, queryValue } from '@bora/protocol/query-values';
 import { z } from 'zod';
@@ -46,37 +46,38 @@ export function readJobListQuery(query: Readonly<Record<string, unknown>>): JobL
     'query',
   );
   const { limit, after } = validate(cursorQuery, query, 'query');
-  const metadata: Record<string, string> = {};
+  // A map, since any name may come: `__proto__` too.
+  const metadata = new Map<string, string>();
   for (const [name, value] of Object.entries(query)) {
     const bracketed = /^metadata\[(.+)\]$/.exec(name);
-    if (name === 'metadata') Object.assign(metadata, readMetadataValue(value));
-    else if (bracketed !== null) metadata[bracketed[1]] = textOf(value);
-    else if (!NOT_METADATA.has(name)) metadata[name] = textOf(value);
+    if (name === 'metadata') for (const [key, text] of readMetadataValue(value)) metadata.set(key, text);
+    else if (bracketed !== null) metadata.set(bracketed[1], textOf(value));
+    else if (!NOT_METADATA.has(name)) metadata.set(name, textOf(value));
+  }
+  if (metadata.size > MAX_METADATA_KEYS) {
+    const message = `No job has more than ${MAX_METADATA_KEYS} keys, and ${metadata.size} are asked for`;
+    throw invalidMember(['query', 'metadata'], message, 'too_long');
   }
   return {
     ...named,
     page_size: query.page_size === undefined ? (limit ?? named.page_size) : named.page_size,
     after,
-    metadata: Object.keys(metadata).length === 0 ? undefined : metadata,
+    metadata: metadata.size === 0 ? undefined : Object.fromEntries(metadata),
   };
 }
 
-function readMetadataValue(value: unknown): Record<string, string> {
+function readMetadataValue(value: unknown): [string, string][] {
   const text = textOf(value);
-  if (text === '') return {};
+  if (text === '') return [];
   if (text.startsWith('{')) {
     const object = parseObject(text);
-    if (object !== null) {
-      return Object.fromEntries(
-        Object.entries(object).map(([key, item]) => [
-          key,
-          typeof item === 'string' ? item : JSON.stringify(item),
-        ]),
-      );
+    const entries = object === null ? null : Object.entries(object);
+    if (entries?.every(([, item]) => typeof item !== 'object')) {
+      return entries.map(([key, item]) => [key, String(item)]);
     }
   }
   const pair = /^([^:{]+):(.*)$/s.exec(text);
-  if (pair !== null) return { [pair[1]]: pair[2] };
+  if (pair !== null) return [[pair[1], pair[2]]];
   throw invalidMember(
     ['query', 'metadata'],
     'Input should be a JSON object of strings, or key:value; SDKs send each key as a parameter of its own',

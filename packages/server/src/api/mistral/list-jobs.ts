@@ -2,7 +2,7 @@ import type { BatchJobList } from '@bora/protocol/mistral-jobs';
 import type { FastifyInstance } from 'fastify';
 import type { BatchFilter, BatchRecord, BatchRecords } from '../../storage/ports/batch-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { jobIdOf } from '../path-ids.ts';
+import { jobIdFrom } from '../path-ids.ts';
 import { statesOf } from './job-status.ts';
 import { readJobListQuery } from './job-list-query.ts';
 import type { JobListQuery } from './job-list-query.ts';
@@ -20,7 +20,7 @@ export function listJobsRoute(app: FastifyInstance, { database, upstreams }: Api
     const { batches, total } =
       query.after === undefined
         ? await database.listBatches(workspaceId, filter)
-        : await listAfter(database, workspaceId, jobIdOf({ job_id: query.after }), filter);
+        : await listAfter(database, workspaceId, jobIdFrom(query.after, ['query', 'after']), filter);
     return { data: batches.map((batch) => jobView(batch, upstreams)), object: 'list', total };
   });
 }

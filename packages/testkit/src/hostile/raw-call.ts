@@ -1,0 +1,57 @@
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+
+export interface RawAnswer {
+  readonly status: number;
+  /** Status line and headers. */
+  readonly head: string;
+  readonly body: string;
+}
+
+export function connectTo(url: string): Socket {
+  const { port, hostname } = new URL(url);
+  const socket = connect({ port: Number(port), host: hostname, noDelay: true });
+  // That it ended is seen by its end; a server that has answered may cut what is still sent.
+  socket.on('error', () => {});
+  return socket;
+}
+
+/**
+ * Sends bytes as they are, one piece after the other, and reads until the server closes: let the call say `connection: close`. Null if it
+ * closed without an answer.
+ */
+export async function rawCall(
+  url: string,
+  ...pieces: readonly (string | Uint8Array)[]
+): Promise<RawAnswer | null> {
+  const socket = connectTo(url);
+  const received: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => received.push(chunk));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  for (const piece of pieces) {
+    if (socket.destroyed) break;
+    socket.write(piece);
+    await setImmediate();
+  }
+  await closed;
+  return answerOf(Buffer.concat(received).toString());
+}
+
+/** The bytes of a call with a body, in one piece. */
+export function bytesOfCall(
+  path: string,
+  body: string | Uint8Array,
+  contentType = 'application/json',
+): Buffer {
+  const bytes = Buffer.from(body);
+  const head = `POST ${path} HTTP/1.1\r\nhost: bora\r\nconnection: close\r\ncontent-type: ${contentType}\r\n`;
+  return Buffer.concat([Buffer.from(`${head}content-length: ${bytes.length}\r\n\r\n`, 'latin1'), bytes]);
+}
+
+function answerOf(text: string): RawAnswer | null {
+  const end = text.indexOf('\r\n\r\n');
+  const status = /^HTTP\/1\.1 (\d{3}) /.exec(text);
+  if (end === -1 || status === null) return null;
+  return { status: Number(status[1]), head: text.slice(0, end), body: text.slice(end + 4) };
+}
