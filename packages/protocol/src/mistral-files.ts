@@ -93,16 +93,19 @@ export const fileUploadFields = z.object({
 });
 export type FileUploadFields = z.infer<typeof fileUploadFields>;
 
+/** What the Delphi SDK also asks for. No file of Bora's is one, so it finds none. */
+const DELPHI_KIND = 'image_generation';
+
 /** Query of `GET /v1/files` (spec). Lists may be repeated or comma-joined. */
 export const fileListQuery = z.object({
   page: pageNumber,
   page_size: pageSize,
   include_total: z.preprocess(queryBoolean, z.boolean().default(true)),
-  sample_type: z.preprocess(queryList, z.array(z.enum(SAMPLE_TYPES)).optional()),
+  sample_type: z.preprocess(queryList, z.array(z.enum([...SAMPLE_TYPES, DELPHI_KIND])).optional()),
   source: z.preprocess(queryList, z.array(z.enum(FILE_SOURCES)).optional()),
   /** Part of the file's name. */
   search: z.preprocess(queryValue, z.string().optional()),
-  purpose: z.preprocess(queryValue, z.enum(FILE_PURPOSES).optional()),
+  purpose: z.preprocess(queryValue, z.enum([...FILE_PURPOSES, DELPHI_KIND]).optional()),
   mimetypes: z.preprocess(queryList, z.array(z.string()).optional()),
 });
 export type FileListQuery = z.infer<typeof fileListQuery>;

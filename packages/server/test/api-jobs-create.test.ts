@@ -72,29 +72,6 @@ test('a job over files is answered with every key, queued', async () => {
   assert.equal(again.body.id, id);
 });
 
-test('explicit nulls, unknown members and the words of other dialects are understood', async () => {
-  const nulls = await create({
-    endpoint: CHAT,
-    model: 'm',
-    input_files: [input],
-    requests: null,
-    agent_id: null,
-    metadata: null,
-    timeout_hours: null,
-    surprise: 1,
-  });
-  assert.equal(nulls.status, 200);
-  assert.equal(nulls.body.bora?.deadline_at, nulls.body.created_at + 24 * 3600);
-  const other = await create({
-    endpoint: CHAT,
-    model: 'm',
-    input_file_id: input.toUpperCase(),
-    completion_window: '7d',
-  });
-  assert.deepEqual([other.status, other.body.input_files], [200, [input]]);
-  assert.equal(other.body.bora?.deadline_at, other.body.created_at + 168 * 3600);
-});
-
 for (const order of ['before', 'behind'] as const) {
   test(`inline requests ${order} the other members become a file, byte for byte but for line breaks`, async () => {
     const requests =

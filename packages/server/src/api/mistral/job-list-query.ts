@@ -42,7 +42,7 @@ const NOT_METADATA = new Set([
 export function readJobListQuery(query: Readonly<Record<string, unknown>>): JobListQuery {
   const named = validate(
     batchJobListQuery,
-    { ...query, created_after: withPlus(query.created_after) },
+    { ...query, created_after: isoDate(query.created_after) },
     'query',
   );
   const { limit, after } = validate(cursorQuery, query, 'query');
@@ -85,9 +85,10 @@ function readMetadataValue(value: unknown): [string, string][] {
   );
 }
 
-/** A time zone such as `+02:00`, whose plus sign was sent bare and therefore arrives as a space. */
-function withPlus(date: unknown): unknown {
-  return typeof date === 'string' ? date.replace(/ (?=\d\d:\d\d$)/, '+') : date;
+/** A space stands between date and time where the client passes on what its user wrote (Delphi), and for a plus sign that was sent bare. */
+function isoDate(date: unknown): unknown {
+  if (typeof date !== 'string') return date;
+  return date.replace(/^(\d{4}-\d\d-\d\d) /, '$1T').replace(/ (?=\d\d:\d\d$)/, '+');
 }
 
 /** One value as text; absent and `null` as empty. */
