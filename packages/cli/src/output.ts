@@ -80,9 +80,9 @@ function explain(error: unknown): CliError {
   if (error instanceof CliError) return error;
   if (error instanceof BoraError) {
     const refused = error.status !== null && !error.transient;
-    const exitCode = error.status === null ? EXIT.unreachable : refused ? EXIT.usage : EXIT.failure;
+    const exitCode = error.code === 'no_answer' ? EXIT.unreachable : refused ? EXIT.usage : EXIT.failure;
     const why = error.requestId === null ? undefined : `Request id ${error.requestId}.`;
-    const whatToDo = NEXT_STEPS[error.code ?? ''];
+    const whatToDo = NEXT_STEPS[error.code];
     return new CliError(error.message, {
       exitCode,
       ...(why === undefined ? {} : { why }),

@@ -1,8 +1,10 @@
+import { realClock } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { Files } from './files.ts';
 import { Jobs } from './jobs.ts';
+import { retryPolicy } from './retry.ts';
 import { Transport } from './transport.ts';
 import { Upstreams } from './upstreams.ts';
-import type { WaitClock } from './wait.ts';
 
 /** Where `bora serve` listens unless told otherwise. */
 export const DEFAULT_BASE_URL = 'http://127.0.0.1:2672';
@@ -12,10 +14,17 @@ export interface BoraClientOptions {
   readonly baseUrl?: string;
   /** From `bora keys create`. Not needed while the server has no keys. */
   readonly apiKey?: string | undefined;
+  /**
+   * How often a call is made again that failed in a way that passes and that is safe to repeat; default 2, 0 = never. Creating a job and
+   * uploading are repeated only where it is proven that nothing was written.
+   */
+  readonly maxRetries?: number;
   /** Stands in for the global `fetch`. */
   readonly fetch?: typeof fetch;
   /** Stands in for time, in tests. */
-  readonly clock?: WaitClock;
+  readonly clock?: Clock;
+  /** Stands in for `Math.random`, in tests. */
+  readonly random?: () => number;
 }
 
 /** A typed client for one Bora, on `fetch` alone: browsers and Node. Members of wire objects are named as on the wire. */
@@ -26,29 +35,17 @@ export class BoraClient {
   readonly upstreams: Upstreams;
 
   constructor(options: BoraClientOptions = {}) {
-    const fetchFunction = options.fetch ?? ((input, init) => fetch(input, init));
-    const transport = new Transport(options.baseUrl ?? DEFAULT_BASE_URL, options.apiKey, fetchFunction);
+    const { clock = realClock } = options;
+    const transport = new Transport({
+      baseUrl: options.baseUrl ?? DEFAULT_BASE_URL,
+      apiKey: options.apiKey,
+      fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+      retry: retryPolicy(options.maxRetries, options.random),
+      clock,
+    });
     this.baseUrl = transport.baseUrl;
     this.files = new Files(transport);
     this.upstreams = new Upstreams(transport);
-    this.jobs = new Jobs(transport, this.files, options.clock ?? realClock);
+    this.jobs = new Jobs(transport, this.files, clock);
   }
 }
-
-const realClock: WaitClock = {
-  elapsed: () => performance.now(),
-  sleep(ms, signal) {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        clearTimeout(timer);
-        reject(signal?.reason as Error);
-      };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      }, ms);
-      if (signal?.aborted) onAbort();
-      else signal?.addEventListener('abort', onAbort, { once: true });
-    });
-  },
-};

@@ -85,7 +85,8 @@ export class Files {
   }
 
   delete(id: string, signal?: AbortSignal): Promise<DeletedFile> {
-    return this.#transport.json({ method: 'DELETE', path: filePath(id), signal });
+    const ifGone: DeletedFile = { id, object: 'file', deleted: true };
+    return this.#transport.remove({ method: 'DELETE', path: filePath(id), ifGone, signal });
   }
 
   /** The bytes as they arrive. A connection that breaks rejects the stream's next read. */

@@ -6,20 +6,25 @@ import type {
   JobOrder,
   JobStatus,
 } from '@bora/protocol/mistral-jobs';
+import { BoraError } from './bora-error.ts';
+import type { Clock } from './clock.ts';
 import type { Files } from './files.ts';
+import { CreatedJobs, JobNotVisibleYet } from './not-yet.ts';
 import { allPages } from './pages.ts';
 import { outcomeOf } from './outcome.ts';
 import type { JsonObject, RequestOutcome } from './outcome.ts';
 import { mergedResultLines } from './result-lines.ts';
 import type { RawResultLine } from './result-lines.ts';
-import type { Transport } from './transport.ts';
+import type { Call, Transport } from './transport.ts';
 import { waitUntilComplete } from './wait.ts';
-import type { WaitClock, WaitOptions } from './wait.ts';
+import type { WaitOptions } from './wait.ts';
+
+/** What a job is made of. Bora keeps no agents: a job names a model. */
+export type NewJob = Omit<CreateBatchJob, 'agent_id'>;
 
 /** All that are given must match. */
 export interface JobFilter {
   readonly model?: string;
-  readonly agent_id?: string;
   /** Every pair must be equal. Keys that are names of parameters (`page`, `status`, …) cannot be asked for. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** That moment or later. */
@@ -42,31 +47,38 @@ export interface JobListOptions extends JobFilter {
 export class Jobs {
   readonly #transport: Transport;
   readonly #files: Files;
-  readonly #clock: WaitClock;
+  readonly #clock: Clock;
+  readonly #created: CreatedJobs;
 
-  constructor(transport: Transport, files: Files, clock: WaitClock) {
+  constructor(transport: Transport, files: Files, clock: Clock) {
     this.#transport = transport;
     this.#files = files;
     this.#clock = clock;
+    this.#created = new CreatedJobs(clock);
   }
 
   /**
    * Creates a job over `input_files` (ids, in the order of their requests) or up to 10,000 inline `requests`. When it resolves the job is
-   * durable. It is not repeated by itself after a broken connection: the job may exist.
+   * durable. After a lost connection or a 5xx it is not repeated by itself: the job may exist.
    */
-  create(job: CreateBatchJob, signal?: AbortSignal): Promise<BatchJob> {
-    return this.#transport.json({
+  async create(job: NewJob, signal?: AbortSignal): Promise<BatchJob> {
+    const created = await this.#transport.json<BatchJob>({
       method: 'POST',
       path: '/v1/batch/jobs',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(job),
       signal,
     });
+    this.#created.note(created.id);
+    return created;
   }
 
-  /** `inline`: whether to show `outputs` once the job ended; absent = if the job was made from inline requests. */
+  /**
+   * `inline`: whether to show `outputs` once the job ended; absent = if the job was made from inline requests.
+   * @throws JobNotVisibleYet where this client created the job moments ago and the service does not know it yet.
+   */
   get(id: string, options: { inline?: boolean } = {}, signal?: AbortSignal): Promise<BatchJob> {
-    return this.#transport.json({ method: 'GET', path: jobPath(id), query: { ...options }, signal });
+    return this.#look({ method: 'GET', path: jobPath(id), query: { ...options }, signal }, id);
   }
 
   /** One page. */
@@ -85,12 +97,14 @@ export class Jobs {
 
   /** Stops a job. What is in flight may still finish; results that are there stay. An ended job is left as it is. */
   cancel(id: string, signal?: AbortSignal): Promise<BatchJob> {
-    return this.#transport.json({ method: 'POST', path: `${jobPath(id)}/cancel`, signal });
+    return this.#transport.json({ method: 'POST', path: `${jobPath(id)}/cancel`, repeatable: true, signal });
   }
 
   /** Removes a job, cancelling it first if it still runs. Its files stay. */
   delete(id: string, signal?: AbortSignal): Promise<DeletedBatchJob> {
-    return this.#transport.json({ method: 'DELETE', path: jobPath(id), signal });
+    this.#created.forget(id);
+    const ifGone: DeletedBatchJob = { id, object: 'batch', deleted: true };
+    return this.#transport.remove({ method: 'DELETE', path: jobPath(id), ifGone, signal });
   }
 
   /**
@@ -99,7 +113,8 @@ export class Jobs {
    * @throws WaitTimeout after `timeoutMs`; the signal's reason if it aborts; BoraError for anything else that is refused.
    */
   waitUntilComplete(id: string, options: WaitOptions = {}): Promise<BatchJob> {
-    return waitUntilComplete(() => this.get(id, {}, options.signal), options, this.#clock);
+    const call: Call = { method: 'GET', path: jobPath(id), once: true, signal: options.signal };
+    return waitUntilComplete(() => this.#look(call, id), options, this.#clock);
   }
 
   /**
@@ -117,6 +132,18 @@ export class Jobs {
   /** The lines of both result files in input order, byte for byte as the server holds them. */
   resultLines(job: BatchJob, signal?: AbortSignal): AsyncGenerator<RawResultLine, void, undefined> {
     return mergedResultLines(job, (fileId) => this.#files.content(fileId, signal));
+  }
+
+  async #look(call: Call, id: string): Promise<BatchJob> {
+    try {
+      const job = await this.#transport.json<BatchJob>(call);
+      this.#created.forget(id);
+      return job;
+    } catch (error) {
+      throw this.#created.isNew(id) && error instanceof BoraError && error.status === 404
+        ? new JobNotVisibleYet(id, error)
+        : error;
+    }
   }
 }
 

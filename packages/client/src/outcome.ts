@@ -1,4 +1,5 @@
 import type { ResultLine } from '@bora/protocol/mistral-lines';
+import { BoraError } from './bora-error.ts';
 import type { RawResultLine } from './result-lines.ts';
 
 export type JsonObject = Record<string, unknown>;
@@ -33,10 +34,10 @@ export type RequestOutcome<Body = JsonObject> = SucceededRequest<Body> | FailedR
 /**
  * Reads a result line. A failed line's body may be an object or a string holding JSON, its `error` null, a string or an object: all of
  * them occur.
- * @throws SyntaxError if the line is not JSON.
+ * @throws BoraError `bad_result_line` if the line is not JSON.
  */
 export function outcomeOf<Body = JsonObject>(raw: RawResultLine): RequestOutcome<Body> {
-  const line = JSON.parse(new TextDecoder().decode(raw.bytes)) as ResultLine;
+  const line = parseLine(raw);
   const base = { id: line.id, customId: line.custom_id ?? null, ordinal: raw.ordinal };
   const statusCode = line.response?.status_code ?? null;
   const body = decodeBody(line.response?.body);
@@ -44,6 +45,20 @@ export function outcomeOf<Body = JsonObject>(raw: RawResultLine): RequestOutcome
   if (answered && (line.error ?? null) === null && typeof body === 'object' && body !== null)
     return { ...base, kind: 'succeeded', statusCode, body: body as Body, error: null };
   return { ...base, kind: 'failed', statusCode, body, error: describeFailure(line.error, body, statusCode) };
+}
+
+function parseLine({ file, bytes }: RawResultLine): ResultLine {
+  const text = new TextDecoder().decode(bytes);
+  try {
+    return JSON.parse(text) as ResultLine;
+  } catch (error) {
+    const start = JSON.stringify(text.slice(0, 100));
+    throw new BoraError(
+      `A line of the ${file} file is not JSON: ${start}. Was the file cut off? Read it again, or look at it with resultLines.`,
+      { code: 'bad_result_line' },
+      { cause: error },
+    );
+  }
 }
 
 function decodeBody(body: JsonObject | string | null | undefined): JsonObject | string | null {

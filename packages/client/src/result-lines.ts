@@ -1,5 +1,6 @@
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import type { ResultLine } from '@bora/protocol/mistral-lines';
+import { JobNotEnded } from './not-yet.ts';
 import { splitLines } from './split-lines.ts';
 import { isComplete } from './wait.ts';
 
@@ -20,16 +21,13 @@ const LINE_ID_FIRST = /^\s*\{\s*"id"\s*:\s*"(batch-[0-9a-f]{8}-[0-9a-f]{8}-\d+)"
 /**
  * The lines of a job's output and error file in input order. Both files are in input order themselves and the ordinal ends each line's
  * id, so two streams and one line of each are all it holds. Where ids carry no ordinal, the output file comes first, then the error file.
- * @throws Error if the job has not ended: its result files do not exist yet.
+ * @throws JobNotEnded
  */
 export async function* mergedResultLines(
   job: BatchJob,
   open: (fileId: string) => Promise<ReadableStream<Uint8Array>>,
 ): AsyncGenerator<RawResultLine, void, undefined> {
-  if (!isComplete(job))
-    throw new Error(
-      `Job ${job.id} is ${job.status}: its results are there when it has ended. Wait for it with waitUntilComplete.`,
-    );
+  if (!isComplete(job)) throw new JobNotEnded(job);
   const output = linesOf('output', job.output_file, open);
   const error = linesOf('error', job.error_file, open);
   try {

@@ -1,4 +1,4 @@
-import type * as fs from 'node:fs';
+import { BoraError } from './bora-error.ts';
 
 /** Where the bytes of an upload come from. `path` works in Node only. */
 export type UploadSource =
@@ -16,7 +16,7 @@ export interface UploadBody {
 /**
  * A multipart body for the source, in constant memory in Node: a path becomes a Blob that reads the file as it is sent, a stream is
  * passed on as it comes. Browsers cannot send streams over HTTP/1.1, so there a stream is first gathered into a Blob.
- * @throws Error if a path is given outside Node, or as `node:fs` does for a file that cannot be read.
+ * @throws BoraError `path_needs_node` if a path is given outside Node; what `node:fs` throws for a file that cannot be read.
  */
 export async function uploadBody(
   source: UploadSource,
@@ -37,8 +37,9 @@ async function blobOf(source: Blob | Uint8Array | { readonly path: string }): Pr
   if (source instanceof Uint8Array) return new Blob([source]);
   const node = nodeFs();
   if (node === undefined)
-    throw new Error(
+    throw new BoraError(
       `Cannot upload from the path ${source.path}: paths work in Node only. Give a Blob or a File.`,
+      { code: 'path_needs_node' },
     );
   return node.openAsBlob(source.path);
 }
@@ -104,7 +105,16 @@ function toStream(
   });
 }
 
+/** What is used of `node:fs`. Named here, so that nobody who compiles against this client needs the types of Node. */
+interface NodeFs {
+  openAsBlob(path: string): Promise<Blob>;
+}
+
+interface NodeGlobal {
+  readonly process?: { getBuiltinModule?(name: 'node:fs'): NodeFs };
+}
+
 /** `node:fs`, or undefined in a browser. Not an import, so that bundlers never see it. */
-function nodeFs(): typeof fs | undefined {
-  return typeof process === 'undefined' ? undefined : process.getBuiltinModule?.('node:fs');
+function nodeFs(): NodeFs | undefined {
+  return (globalThis as unknown as NodeGlobal).process?.getBuiltinModule?.('node:fs');
 }

@@ -35,6 +35,7 @@ export class Upstreams {
       path: `/bora/v1/upstreams/${encodeURIComponent(name)}/${action}`,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
+      repeatable: true,
       signal,
     });
   }

@@ -1,8 +1,7 @@
 import type { BatchJob, JobStatus } from '@bora/protocol/mistral-jobs';
 import { BoraError } from './bora-error.ts';
-
-/** How long a job may be unknown after the first look: Mistral's service answers 404 for some seconds after a create. */
-const APPEARS_WITHIN_MS = 15_000;
+import type { Clock } from './clock.ts';
+import { APPEARS_WITHIN_MS } from './not-yet.ts';
 
 /** How long the server may fail without one good answer between, if the caller names no limit: a restart takes less. */
 const UNREACHABLE_MS = 5 * 60_000;
@@ -24,6 +23,8 @@ export interface WaitOptions {
   readonly intervalMs?: number;
   /** Longest wait in all; default: none. */
   readonly timeoutMs?: number;
+  /** How long the job may be unknown at first: Mistral's own service answers 404 for some seconds after a create. Default 15,000 ms. */
+  readonly appearsWithinMs?: number;
   /** How long the server may fail without one good answer between before its error is thrown; default 5 minutes. */
   readonly unreachableMs?: number;
   /** Called with every good answer, the last included. */
@@ -31,15 +32,8 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Time, injected so that tests need not wait. */
-export interface WaitClock {
-  /** Monotonic milliseconds. */
-  elapsed(): number;
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
-}
-
 /** The job had not ended when the time to wait was up. It goes on; wait again, or cancel it. */
-export class WaitTimeout extends Error {
+export class WaitTimeout extends BoraError {
   override readonly name = 'WaitTimeout';
   /** As last seen; null if the server never answered. */
   readonly job: BatchJob | null;
@@ -51,6 +45,7 @@ export class WaitTimeout extends Error {
         : `it is ${job.status}, ${job.completed_requests} of ${job.total_requests} requests done`;
     super(
       `The job did not end within ${timeoutMs} ms: ${seen}. It goes on by itself; wait again or cancel it.`,
+      { code: 'wait_timeout' },
     );
     this.job = job;
   }
@@ -65,9 +60,10 @@ export function isComplete(job: Pick<BatchJob, 'status'>): boolean {
 export async function waitUntilComplete(
   look: () => Promise<BatchJob>,
   options: WaitOptions,
-  clock: WaitClock,
+  clock: Clock,
 ): Promise<BatchJob> {
-  const { intervalMs = 2_000, timeoutMs = Infinity, unreachableMs = UNREACHABLE_MS, signal } = options;
+  const { intervalMs = 2_000, timeoutMs = Infinity, signal } = options;
+  const { appearsWithinMs = APPEARS_WITHIN_MS, unreachableMs = UNREACHABLE_MS } = options;
   const begin = clock.elapsed();
   let lastAnswer = begin;
   let failures = 0;
@@ -83,7 +79,7 @@ export async function waitUntilComplete(
       failures = 0;
     } catch (error) {
       if (!(error instanceof BoraError)) throw error;
-      const grace = error.status === 404 && job === null ? APPEARS_WITHIN_MS : unreachableMs;
+      const grace = error.status === 404 && job === null ? appearsWithinMs : unreachableMs;
       const tolerated = error.transient || (error.status === 404 && job === null);
       if (!tolerated || clock.elapsed() - lastAnswer >= grace) throw error;
       failures += 1;

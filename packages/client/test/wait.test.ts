@@ -1,30 +1,17 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
+import { BoraClient } from '@bora/client';
 import { BoraError } from '@bora/client/bora-error';
 import { WaitTimeout, isComplete, waitUntilComplete } from '@bora/client/wait';
-import type { WaitClock } from '@bora/client/wait';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import { JOB_STATUSES } from '@bora/protocol/mistral-jobs';
 import { sampleJob } from './sample-job.ts';
-
-/** A clock that sleeps by moving on, and remembers how long. */
-function steppingClock(): WaitClock & { readonly pauses: number[] } {
-  let now = 0;
-  const pauses: number[] = [];
-  return {
-    pauses,
-    elapsed: () => now,
-    sleep(ms, signal) {
-      signal?.throwIfAborted();
-      pauses.push(ms);
-      now += ms;
-      return Promise.resolve();
-    },
-  };
-}
+import { steppingClock } from './stepping-clock.ts';
+import { answerJson, tinyServer } from './tiny-server.ts';
 
 function refusal(status: number | null, retryAfterMs: number | null = null): BoraError {
-  return new BoraError('refused', { status, code: null, body: null, requestId: null, retryAfterMs });
+  return new BoraError('refused', { status, code: status === null ? 'no_answer' : 'refused', retryAfterMs });
 }
 
 /** Answers the script one by one, then the last one again and again. */
@@ -91,6 +78,18 @@ test('a 404 is tolerated in the first moments only', async () => {
   });
 });
 
+test('how long a job may be unknown at first is the caller to say', async () => {
+  const clock = steppingClock();
+  const options = { intervalMs: 1_000, appearsWithinMs: 60_000 };
+  await assert.rejects(waitUntilComplete(play([refusal(404)]), options, clock), { status: 404 });
+  assert.ok(clock.elapsed() >= 60_000, String(clock.elapsed()));
+  const strict = steppingClock();
+  await assert.rejects(waitUntilComplete(play([refusal(404)]), { appearsWithinMs: 0 }, strict), {
+    status: 404,
+  });
+  assert.deepEqual(strict.pauses, []);
+});
+
 test('a refusal that time will not mend is thrown at once', async () => {
   const clock = steppingClock();
   await assert.rejects(waitUntilComplete(play([refusal(401)]), {}, clock), { status: 401 });
@@ -101,7 +100,8 @@ test('the time to wait ends with the job as last seen', async () => {
   const clock = steppingClock();
   await assert.rejects(
     waitUntilComplete(play([running]), { intervalMs: 2_000, timeoutMs: 5_000 }, clock),
-    (error: WaitTimeout) => error instanceof WaitTimeout && error.job === running,
+    (error: WaitTimeout) =>
+      error instanceof WaitTimeout && error.code === 'wait_timeout' && error.job === running,
   );
   assert.deepEqual(clock.pauses, [2_000, 2_000, 1_000]);
 });
@@ -118,4 +118,28 @@ test('an abort ends the wait with its reason', async () => {
     ),
     reason,
   );
+});
+
+test('a wait that is given up leaves neither a timer nor a listener nor a call', async () => {
+  let calls = 0;
+  const { promise: looked, resolve } = Promise.withResolvers<void>();
+  await using server = await tinyServer((_request, response) => {
+    calls += 1;
+    answerJson(response, running);
+    resolve();
+  });
+  const controller = new AbortController();
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  const client = new BoraClient({ baseUrl: server.url });
+  const waiting = client.jobs.waitUntilComplete('x', {
+    intervalMs: 3_600_000,
+    signal: controller.signal,
+    onProgress: () => setImmediate(() => controller.abort(new Error('enough'))),
+  });
+  await looked;
+  await assert.rejects(waiting, /^Error: enough$/);
+  assert.ok(timers() <= before + 1, 'the pause of an hour still runs');
+  assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
+  assert.equal(calls, 1);
 });

@@ -69,7 +69,7 @@ export class CrashRun implements AsyncDisposable {
     for (let attempt = 0; ; attempt++) {
       const bora = await this.#alive();
       try {
-        return await call(new BoraClient({ baseUrl: bora.url ?? '' }), attempt);
+        return await call(new BoraClient({ baseUrl: bora.url ?? '', maxRetries: 0 }), attempt);
       } catch (error) {
         if (!(await this.#diesSoon(bora))) throw error;
       }
@@ -114,7 +114,7 @@ export class CrashRun implements AsyncDisposable {
       this.#bora = restarted;
       if (restarted.url === null) continue;
       try {
-        await this.afterRestart(new BoraClient({ baseUrl: restarted.url }));
+        await this.afterRestart(new BoraClient({ baseUrl: restarted.url, maxRetries: 0 }));
       } catch (error) {
         if (!(await this.#diesSoon(restarted))) throw error;
       }

@@ -47,7 +47,7 @@ export class CrashingBora implements AsyncDisposable {
   }
 
   get client(): BoraClient {
-    return new BoraClient({ baseUrl: this.url ?? '' });
+    return new BoraClient({ baseUrl: this.url ?? '', maxRetries: 0 });
   }
 
   kill(): void {
