@@ -11,6 +11,8 @@ const REFUSALS: ReadonlySet<string | null> = new Set([
   'cannot_listen',
   'data_folder_in_use',
   'data_folder_newer',
+  'data_folder_older',
+  'data_folder_missing',
 ]);
 
 /** What to do after a refusal, by its code; the others say so themselves. */

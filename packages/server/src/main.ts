@@ -19,6 +19,8 @@ import type { DispatchSettings } from './dispatch/settings.ts';
 import { Worker } from './dispatch/worker.ts';
 import { Collector } from './files/collector.ts';
 import { IndexThread } from './files/index-thread.ts';
+import type { InspectionOptions, InspectionReport } from './files/inspect-folder.ts';
+import { inspectFolder } from './files/inspect-folder.ts';
 import type { Clock } from './observe/clock.ts';
 import { systemClock } from './observe/clock.ts';
 import type { Log } from './observe/log.ts';
@@ -27,6 +29,7 @@ import { Metrics } from './observe/metrics.ts';
 import type { ReachStopPoint } from './observe/stop-points.ts';
 import { passStopPoints } from './observe/stop-points.ts';
 import { openDiskBlobStore } from './storage/disk/disk-blob-store.ts';
+import { DiskObjects } from './storage/disk/disk-objects.ts';
 import { openSystemDisk } from './storage/disk/system-disk.ts';
 import type { AccessRecords } from './storage/ports/access-records.ts';
 import type { AuditRecords } from './storage/ports/audit-records.ts';
@@ -42,6 +45,7 @@ import { GuardedFetch } from './upstreams/guarded-fetch.ts';
 import type { Resolve } from './upstreams/guarded-fetch.ts';
 import type { FindUpstreams } from './upstreams/local-servers.ts';
 import { findLocalServers } from './upstreams/local-servers.ts';
+import { openSqliteInspection } from './storage/sqlite/sqlite-inspection.ts';
 import { UpstreamRegistry } from './upstreams/registry.ts';
 import type { RegistryOptions } from './upstreams/registry.ts';
 import type { Upstreams, UpstreamStatus } from './upstreams/upstreams.ts';
@@ -184,6 +188,20 @@ export type Administration = AccessRecords & WorkspaceRecords & AuditRecords;
  */
 export function openAdministration(dataFolder: string): Promise<Administration & AsyncDisposable> {
   return openSqliteDatabase({ folder: dataFolder, clock: systemClock, lock: false });
+}
+
+/**
+ * Reads a data folder on which no Bora runs from end to end, and tells what is damaged. It holds the folder meanwhile.
+ * @throws DatabaseRefused if there is no Bora in it, another process holds it, or another version wrote it
+ */
+export async function inspectDataFolder(
+  dataFolder: string,
+  options: InspectionOptions = {},
+  signal?: AbortSignal,
+): Promise<InspectionReport> {
+  using inspection = openSqliteInspection(dataFolder, systemClock.now());
+  const objects = new DiskObjects(await openSystemDisk(join(dataFolder, 'blobs')));
+  return await inspectFolder(inspection, objects, options, signal);
 }
 
 /** The process that holds a data folder, also for a folder that is not there; null if nobody does. */

@@ -1,9 +1,11 @@
 import { styleText } from 'node:util';
 import { DEFAULT_BASE_URL } from '@bora/client';
 import type { Command } from 'commander';
+import { CliError } from '../cli-error.ts';
 import { withExample } from '../command-help.ts';
 import { checkConfiguration, checkNode } from '../doctor/environment.ts';
 import { checkFolder, checkHolder } from '../doctor/data-folder.ts';
+import { inspectData } from '../doctor/inspect-data.ts';
 import { checkPort } from '../doctor/port.ts';
 import { checkServer } from '../doctor/server.ts';
 import { checkUpstreams } from '../doctor/upstreams.ts';
@@ -17,6 +19,15 @@ import type { ServerCall } from '../run-action.ts';
 import { addServerFlags } from '../server-flags.ts';
 import type { ServerFlags } from '../server-flags.ts';
 
+interface DoctorFlags extends ServerFlags {
+  readonly data?: string;
+  readonly repair?: boolean;
+}
+
+const EXIT_CODES = `
+Exit codes: 0 all is well, or all damage was repaired; 7 a check failed, or damage remains; 2 the folder cannot be
+checked: there is no Bora in it, one runs on it, or another version wrote it.`;
+
 const COLORS = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 
 export function addDoctorCommand(program: Command): void {
@@ -25,12 +36,31 @@ export function addDoctorCommand(program: Command): void {
     .summary('look whether Bora can work here')
     .description(
       'Looks whether Bora can work here: Node, configuration, data folder, port, upstreams, and the Bora that runs. ' +
-        'Each line is ok, warn or fail, with what to do. Nothing is changed. Exit code 7 if a check fails, 0 otherwise.',
+        'Each line is ok, warn or fail, with what to do. Nothing is changed. With --data it reads what lies in a data ' +
+        'folder instead, while no Bora runs on it, and tells what is damaged.',
+    )
+    .option('--data <folder>', 'check what lies in this data folder, and nothing else')
+    .option(
+      '--repair',
+      'with --data: remove what nothing refers to; whatever would lose something is only told',
     );
-  addOptionFlags(command, ['data', 'config', 'host', 'port', 'upstream', 'upstreamApiKey']);
-  withExample(addServerFlags(command), 'bora doctor --upstream http://localhost:8000').action(
-    (flags: ServerFlags) => callServer(flags, (call) => doctor(flags, call)),
-  );
+  addOptionFlags(command, ['config', 'host', 'port', 'upstream', 'upstreamApiKey']);
+  withExample(
+    addServerFlags(command),
+    'bora doctor --upstream http://localhost:8000\nbora doctor --data /var/lib/bora --repair',
+  )
+    .addHelpText('after', EXIT_CODES)
+    .action((flags: DoctorFlags) => callServer(flags, (call) => run(flags, call)));
+}
+
+function run({ data, repair = false, ...flags }: DoctorFlags, call: ServerCall): Promise<ExitCode> {
+  if (data !== undefined) return inspectData(data, repair, call);
+  if (repair) {
+    throw new CliError('--repair needs --data: only what lies in a data folder can be repaired.', {
+      exitCode: EXIT.usage,
+    });
+  }
+  return doctor(flags, call);
 }
 
 async function doctor(flags: ServerFlags, call: ServerCall): Promise<ExitCode> {

@@ -1,4 +1,5 @@
 import { BoraClient } from '@bora/client';
+import { inspectDataFolder } from '@bora/server';
 import { startSimulator, type Simulator } from '@bora/simulator/simulator';
 import { makeTemporaryFolder, type TemporaryFolder } from '../temporary-folder.ts';
 import {
@@ -109,7 +110,7 @@ export class CrashRun implements AsyncDisposable {
   async #alive(): Promise<CrashingBora> {
     this.#bora ??= await CrashingBora.start(this.#plan);
     while (this.#bora.isDead) {
-      this.#bury(this.#bora);
+      await this.#bury(this.#bora);
       const restarted = await CrashingBora.start(this.#plan);
       this.#bora = restarted;
       if (restarted.url === null) continue;
@@ -122,11 +123,12 @@ export class CrashRun implements AsyncDisposable {
     return this.#bora;
   }
 
-  #bury(dead: CrashingBora): void {
+  async #bury(dead: CrashingBora): Promise<void> {
     if (!dead.wasKilled || this.#plan.kill === null) throw new Error('Bora ended by itself.');
     this.kills += 1;
     this.#plan = { ...this.#plan, kill: this.#killsLeft.shift() ?? null };
     for (const entry of readLedger(this.#plan.data)) this.#audit(entry);
+    this.violations.push(...(await damagesOf(this.#plan.data)));
     if (this.violations.length > 0)
       throw new Error('A promise is broken already; there is nothing to go on with.');
   }
@@ -165,4 +167,10 @@ export class CrashRun implements AsyncDisposable {
       );
     }
   }
+}
+
+/** What `bora doctor --data` finds in a folder on which nobody runs, a sentence each. */
+export async function damagesOf(dataFolder: string): Promise<string[]> {
+  const { damages } = await inspectDataFolder(dataFolder);
+  return damages.map(({ kind, subject, detail }) => `The folder is damaged (${kind}): ${subject}: ${detail}`);
 }

@@ -9,7 +9,8 @@ import { FreeSpaceFloor } from './free-space-floor.ts';
 
 /** Largest chunk that `read` yields. */
 const READ_BYTES = 256 * 1024;
-const FOLDERS = Array.from({ length: 256 }, (_, number) => number.toString(16).padStart(2, '0'));
+/** Of the objects, by the first byte of a checksum. */
+export const FOLDERS = Array.from({ length: 256 }, (_, number) => number.toString(16).padStart(2, '0'));
 
 export interface DiskBlobStoreOptions {
   /** Below this many free bytes `create` and `write` reject with `ENOSPC`. Default 64 MiB. */
@@ -50,21 +51,8 @@ class DiskBlobStore implements BlobStore {
     return new DiskBlobWriter(this.#disk, this.#floor, name, paths, await this.#disk.create(paths.writing));
   }
 
-  async *read(name: string, start: number, end: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    signal?.throwIfAborted();
-    const reader = await this.#open(name);
-    try {
-      if (reader.size < end) throw new BlobMissingError(name);
-      for (let position = start; position < end;) {
-        const chunk = await reader.read(position, Math.min(READ_BYTES, end - position));
-        signal?.throwIfAborted();
-        if (chunk.byteLength === 0) throw new BlobMissingError(name);
-        position += chunk.byteLength;
-        yield chunk;
-      }
-    } finally {
-      await reader.close();
-    }
+  read(name: string, start: number, end: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    return readObject(this.#disk, name, start, end, signal);
   }
 
   /** Removes the unfinished bytes too: a writer whose session is dead then fails at its rename instead of leaving an object. */
@@ -77,21 +65,45 @@ class DiskBlobStore implements BlobStore {
   freeBytes(): Promise<number> {
     return this.#disk.freeBytes();
   }
+}
 
-  async #open(name: string): Promise<DiskReader> {
-    try {
-      return await this.#disk.open(pathsOf(name).object);
-    } catch (error) {
-      if (error instanceof DiskError && error.code === 'ENOENT') {
-        throw new BlobMissingError(name, { cause: error });
-      }
-      throw error;
+/** As `BlobStore.read`. */
+export async function* readObject(
+  disk: Pick<Disk, 'open'>,
+  name: string,
+  start: number,
+  end: number,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  signal?.throwIfAborted();
+  const reader = await openObject(disk, name);
+  if (reader === null) throw new BlobMissingError(name);
+  try {
+    if (reader.size < end) throw new BlobMissingError(name);
+    for (let position = start; position < end;) {
+      const chunk = await reader.read(position, Math.min(READ_BYTES, end - position));
+      signal?.throwIfAborted();
+      if (chunk.byteLength === 0) throw new BlobMissingError(name);
+      position += chunk.byteLength;
+      yield chunk;
     }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Null if there is no such object. */
+export async function openObject(disk: Pick<Disk, 'open'>, name: string): Promise<DiskReader | null> {
+  try {
+    return await disk.open(pathsOf(name).object);
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ENOENT') return null;
+    throw error;
   }
 }
 
 /** Where a name's bytes lie. The folder comes from a checksum, so that names of any shape spread evenly. */
-function pathsOf(name: string): BlobPaths {
+export function pathsOf(name: string): BlobPaths {
   if (!/^[\w-]+$/.test(name)) throw new DiskError('EINVAL', name, 'blob');
   const folder = `objects/${FOLDERS[crc32(name) & 0xff]}`;
   return { writing: `writing/${name}`, folder, object: `${folder}/${name}` };
