@@ -1,10 +1,22 @@
-import type { UploadIssue, ValidationIssue } from '@bora/protocol/mistral-errors';
 import { BoraError } from './bora-error.ts';
 
 /** How many bad lines a message names; the rest is in `body`. */
 const LINES_SHOWN = 5;
 
 type Members = Readonly<Record<string, unknown>>;
+
+/** One thing wrong with a malformed request. */
+interface ValidationIssue {
+  /** Path to the value: `body`, `query` or `path`, then keys and indexes. */
+  readonly loc?: readonly (string | number)[];
+  readonly msg: string;
+}
+
+/** A bad line of an uploaded batch file. */
+interface UploadIssue {
+  readonly message: string;
+  readonly line_number: number;
+}
 
 /**
  * The error for an answer that is not 2xx. Reads its body, in each shape that occurs: `detail` as a sentence or as a list of what is
@@ -60,9 +72,8 @@ function describe(body: Members): string | null {
 }
 
 function describeIssue(issue: ValidationIssue): string {
-  return Array.isArray(issue.loc) && issue.loc.length > 0
-    ? `${issue.loc.join('.')}: ${issue.msg}`
-    : issue.msg;
+  const { loc = [], msg } = issue;
+  return loc.length === 0 ? msg : `${loc.join('.')}: ${msg}`;
 }
 
 function describeLines(issues: readonly UploadIssue[]): string[] {

@@ -7,8 +7,7 @@ import type {
   MistralFile,
   RetrievedFile,
   SampleType,
-  SignedUrl,
-} from '@bora/protocol/mistral-files';
+} from './file-types.ts';
 import { allPages } from './pages.ts';
 import type { Transport } from './transport.ts';
 import { uploadBody } from './upload-body.ts';
@@ -101,7 +100,7 @@ export class Files {
 
   /** A link that needs no key and works for `expiry` hours: 1..168, default 24. */
   async signedUrl(id: string, options: { expiry?: number } = {}, signal?: AbortSignal): Promise<string> {
-    const answer = await this.#transport.json<SignedUrl>({
+    const answer = await this.#transport.json<{ readonly url: string }>({
       method: 'GET',
       path: `${filePath(id)}/url`,
       query: { expiry: options.expiry },

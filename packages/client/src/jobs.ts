@@ -1,11 +1,4 @@
-import type {
-  BatchJob,
-  BatchJobList,
-  CreateBatchJob,
-  DeletedBatchJob,
-  JobOrder,
-  JobStatus,
-} from '@bora/protocol/mistral-jobs';
+import type { BatchJob, BatchJobList, DeletedBatchJob, JobOrder, JobStatus, NewJob } from './job-types.ts';
 import { BoraError } from './bora-error.ts';
 import type { Clock } from './clock.ts';
 import type { Files } from './files.ts';
@@ -18,9 +11,6 @@ import type { RawResultLine } from './result-lines.ts';
 import type { Call, Transport } from './transport.ts';
 import { waitUntilComplete } from './wait.ts';
 import type { WaitOptions } from './wait.ts';
-
-/** What a job is made of. Bora keeps no agents: a job names a model. */
-export type NewJob = Omit<CreateBatchJob, 'agent_id'>;
 
 /** All that are given must match. */
 export interface JobFilter {

@@ -1,4 +1,4 @@
-import type { BatchJob } from '@bora/protocol/mistral-jobs';
+import type { BatchJob } from './job-types.ts';
 import { BoraError } from './bora-error.ts';
 import type { Clock } from './clock.ts';
 

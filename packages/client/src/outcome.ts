@@ -1,4 +1,4 @@
-import type { ResultLine } from '@bora/protocol/mistral-lines';
+import type { ResultLine } from './job-types.ts';
 import { BoraError } from './bora-error.ts';
 import type { RawResultLine } from './result-lines.ts';
 

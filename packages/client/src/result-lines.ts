@@ -1,5 +1,4 @@
-import type { BatchJob } from '@bora/protocol/mistral-jobs';
-import type { ResultLine } from '@bora/protocol/mistral-lines';
+import type { BatchJob, ResultLine } from './job-types.ts';
 import { JobNotEnded } from './not-yet.ts';
 import { splitLines } from './split-lines.ts';
 import { isComplete } from './wait.ts';

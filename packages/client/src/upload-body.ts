@@ -34,7 +34,7 @@ export async function uploadBody(
 
 async function blobOf(source: Blob | Uint8Array | { readonly path: string }): Promise<Blob> {
   if (source instanceof Blob) return source;
-  if (source instanceof Uint8Array) return new Blob([source]);
+  if (source instanceof Uint8Array) return new Blob([notShared(source)]);
   const node = nodeFs();
   if (node === undefined)
     throw new BoraError(
@@ -42,6 +42,11 @@ async function blobOf(source: Blob | Uint8Array | { readonly path: string }): Pr
       { code: 'path_needs_node' },
     );
   return node.openAsBlob(source.path);
+}
+
+/** The types of the DOM ask for it. Memory that is shared `Blob` itself refuses. */
+function notShared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes as Uint8Array<ArrayBuffer>;
 }
 
 function nameOf(source: Blob | Uint8Array | { readonly path: string }): string {

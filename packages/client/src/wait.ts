@@ -1,4 +1,4 @@
-import type { BatchJob, JobStatus } from '@bora/protocol/mistral-jobs';
+import type { BatchJob, JobStatus } from './job-types.ts';
 import { BoraError } from './bora-error.ts';
 import type { Clock } from './clock.ts';
 import { APPEARS_WITHIN_MS } from './not-yet.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BoraClient } from '@bora/client';
 import { BoraError } from '@bora/client/bora-error';
-import type { NewJob } from '@bora/client/jobs';
+import type { NewJob } from '@bora/client/job-types';
 import { JobNotVisibleYet } from '@bora/client/not-yet';
 import { sampleJob } from './sample-job.ts';
 import { steppingClock } from './stepping-clock.ts';
