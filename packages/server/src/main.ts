@@ -7,6 +7,7 @@ import { AuditRetention } from './access/audit-retention.ts';
 import { Authenticator } from './access/authenticate.ts';
 import { checkBinding } from './access/loopback.ts';
 import { downloadLink } from './access/signed-url.ts';
+import { StorageWaits } from './batches/storage-waits.ts';
 import { createApi } from './api/create-api.ts';
 import { listenOn } from './api/listen.ts';
 import { closeWithin } from './api/close-within.ts';
@@ -253,7 +254,8 @@ async function open(
   });
   const systemDisk = await openSystemDisk(join(config.data, 'blobs'));
   const disk = (await overrides.disk?.(systemDisk)) ?? systemDisk;
-  const blobs = await openDiskBlobStore(disk, { minFreeBytes: config.minFreeBytes });
+  const blobs = await openDiskBlobStore(disk, { minFreeBytes: config.minFreeBytes / 2 });
+  const waits = new StorageWaits();
 
   const upstreams = opening.use(
     overrides.upstreams ??
@@ -267,11 +269,17 @@ async function open(
     database,
     blobs,
     upstreams,
+    waits,
     content: lineContent(config, { database, blobs, clock }, overrides.resolve),
     clock,
     log: logOf(log, 'worker'),
     reachStopPoint,
-    settings: { ...DEFAULT_DISPATCH_SETTINGS, maxLineBytes: config.maxLineBytes, ...overrides.dispatch },
+    settings: {
+      ...DEFAULT_DISPATCH_SETTINGS,
+      maxLineBytes: config.maxLineBytes,
+      minFreeBytes: config.minFreeBytes,
+      ...overrides.dispatch,
+    },
   });
   const collector = new Collector({ database, blobs, clock, log: logOf(log, 'files') });
   const auditRetention = new AuditRetention({
@@ -287,6 +295,7 @@ async function open(
     indexer: opening.use(new IndexThread()),
     authenticator: new Authenticator(database),
     upstreams,
+    waits,
     clock,
     log: logOf(log, 'api'),
     metrics,

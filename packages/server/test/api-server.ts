@@ -8,6 +8,7 @@ import { Authenticator } from '../src/access/authenticate.ts';
 import { createApi } from '../src/api/create-api.ts';
 import type { ApiDependencies, ApiSettings } from '../src/api/dependencies.ts';
 import { WritingSession } from '../src/api/writing-session.ts';
+import { StorageWaits } from '../src/batches/storage-waits.ts';
 import { IndexThread } from '../src/files/index-thread.ts';
 import type { Clock } from '../src/observe/clock.ts';
 import { systemClock } from '../src/observe/clock.ts';
@@ -93,6 +94,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       pause: () => {},
       resume: () => {},
     },
+    waits: new StorageWaits(),
     clock,
     log: silentLog,
     metrics: new Metrics(),

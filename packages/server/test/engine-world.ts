@@ -5,9 +5,10 @@ import { LineContent } from '../src/dispatch/line-content.ts';
 import type { LineContentDependencies } from '../src/dispatch/line-content.ts';
 import { IndexThread } from '../src/files/index-thread.ts';
 import { ingestFile } from '../src/files/ingest.ts';
-import { systemClock, type Clock } from '../src/observe/clock.ts';
+import { systemClock } from '../src/observe/clock.ts';
 import { silentLog } from '../src/observe/log.ts';
 import { passStopPoints, type ReachStopPoint } from '../src/observe/stop-points.ts';
+import { StorageWaits } from '../src/batches/storage-waits.ts';
 import { Worker } from '../src/dispatch/worker.ts';
 import { DEFAULT_DISPATCH_SETTINGS, type DispatchSettings } from '../src/dispatch/settings.ts';
 import { openDiskBlobStore } from '../src/storage/disk/disk-blob-store.ts';
@@ -16,6 +17,7 @@ import type { BatchRecord, NewBatch } from '../src/storage/ports/batch-records.t
 import type { BlobStore } from '../src/storage/ports/blobs.ts';
 import type { Database } from '../src/storage/ports/database.ts';
 import { openSqliteDatabase } from '../src/storage/sqlite/open-sqlite-database.ts';
+import { quickened } from '@bora/testkit/quickened-clock';
 import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
 import { ScriptedUpstreams } from './scripted-upstreams.ts';
 
@@ -23,6 +25,8 @@ import { ScriptedUpstreams } from './scripted-upstreams.ts';
 export interface EngineWorld extends AsyncDisposable {
   readonly database: Database;
   readonly upstreams: ScriptedUpstreams;
+  /** What jobs would show under `bora.waiting` of the storage. */
+  readonly waits: StorageWaits;
   readonly worker: Worker;
   /** A second worker on the same database; the caller stops it. */
   another(): Worker;
@@ -63,6 +67,7 @@ export async function openEngineWorld(
   const blobs = await openDiskBlobStore(await openSystemDisk(folder.path));
   const indexer = new IndexThread();
   const upstreams = new ScriptedUpstreams();
+  const waits = new StorageWaits();
   const reachStopPoint = options.reachStopPoint ?? passStopPoints;
   const { id: workspaceId } = await database.defaultWorkspace();
   const session = await database.openSession();
@@ -75,6 +80,7 @@ export async function openEngineWorld(
   const workers = {
     ...stores,
     upstreams,
+    waits,
     clock,
     log: silentLog,
     reachStopPoint,
@@ -108,6 +114,7 @@ export async function openEngineWorld(
     },
     database,
     upstreams,
+    waits,
     worker,
     another,
     workspaceId,
@@ -179,15 +186,5 @@ export async function openEngineWorld(
       await database[Symbol.asyncDispose]();
       await folder[Symbol.asyncDispose]();
     },
-  };
-}
-
-function quickened(clock: Clock, speed: number): Clock {
-  const start = clock.now();
-  return {
-    now: () => start + (clock.now() - start) * speed,
-    elapsed: () => clock.elapsed() * speed,
-    sleep: (ms, signal) => clock.sleep(ms / speed, signal),
-    after: (ms, action) => clock.after(ms / speed, action),
   };
 }

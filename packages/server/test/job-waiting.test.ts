@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { StorageWaits } from '../src/batches/storage-waits.ts';
 import { jobView } from '../src/api/mistral/job-view.ts';
 import type { BatchRecord, ParkedShards } from '../src/storage/ports/batch-records.ts';
 
@@ -11,9 +12,11 @@ const UPSTREAMS = {
 function waiting(
   parked: readonly ParkedShards[],
   routes: readonly string[] | null,
+  waits = new StorageWaits(),
 ): readonly string[] | undefined {
   const batch = { inputFileIds: [], errors: [], state: 'running', model: null, endpoint: '', parked, routes };
-  return jobView(batch as unknown as BatchRecord, UPSTREAMS as Parameters<typeof jobView>[1]).bora?.waiting;
+  const deps = { upstreams: UPSTREAMS, waits } as unknown as Parameters<typeof jobView>[1];
+  return jobView(batch as unknown as BatchRecord, deps).bora?.waiting;
 }
 
 test('a job names each route that a parked shard waits for, as it is now, once', () => {
@@ -30,4 +33,22 @@ test('a job shows why a shard waits for a time in the words with which it was se
   assert.deepEqual(waiting([{ routes: null, reason: 'Its input cannot be read.', shards: 1 }], ['z']), [
     'Its input cannot be read.',
   ]);
+});
+
+test('a job names what waits for the storage, once, and only the floor of free space where room is short', () => {
+  const waits = new StorageWaits();
+  waits.begin('results of 1', 'Results cannot be written: no room.');
+  waits.begin('results of 2', 'Results cannot be written: no room.');
+  waits.begin('journal', 'Answers cannot be journaled: no room.');
+  assert.deepEqual(waiting([], ['x'], waits), [
+    'Results cannot be written: no room.',
+    'Answers cannot be journaled: no room.',
+    'x is down since now.',
+  ]);
+  waits.begin('sending', 'Only 3 MiB are free.');
+  assert.deepEqual(waiting([], null, waits), ['Only 3 MiB are free.']);
+  waits.end('sending');
+  waits.end('results of 1');
+  waits.end('results of 2');
+  assert.deepEqual(waiting([], null, waits), ['Answers cannot be journaled: no room.']);
 });

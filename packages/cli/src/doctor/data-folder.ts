@@ -5,8 +5,8 @@ import type { Config } from '@bora/server/config/config';
 import { bytesText } from '../human-text.ts';
 import type { Finding } from './finding.ts';
 
-/** So many times what `minFreeBytes` demands is little: large results need room while they are put together. */
-const LITTLE_ROOM = 16;
+/** So many times what `minFreeBytes` demands is little. */
+const LITTLE_ROOM = 2;
 
 /** Whether the folder, or the one in which it would be made, can be written, and how much room its disk has. */
 export async function checkFolder({ data, minFreeBytes }: Config): Promise<Finding> {
@@ -30,7 +30,7 @@ export async function checkFolder({ data, minFreeBytes }: Config): Promise<Findi
   return {
     check,
     state: free < minFreeBytes ? 'fail' : 'warn',
-    detail: `${room}, and uploads are refused below ${bytesText(minFreeBytes)}`,
+    detail: `${room}, and nothing is taken or sent below ${bytesText(minFreeBytes)}`,
     whatToDo: 'Make room on its disk, or name a folder on another with --data or BORA_DATA.',
   };
 }

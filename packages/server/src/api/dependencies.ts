@@ -1,4 +1,5 @@
 import type { Authenticator } from '../access/authenticate.ts';
+import type { StorageWaits } from '../batches/storage-waits.ts';
 import type { IndexThread } from '../files/index-thread.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Log } from '../observe/log.ts';
@@ -18,6 +19,7 @@ export interface ApiDependencies {
   readonly indexer: IndexThread;
   readonly authenticator: Authenticator;
   readonly upstreams: Pick<Upstreams, 'whyWaiting' | 'endpoints' | 'models' | 'status' | 'pause' | 'resume'>;
+  readonly waits: StorageWaits;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   too_many_pending: 429,
   too_many_jobs: 429,
   internal_error: 500,
+  disk_failed: 500,
   storage_unavailable: 503,
   disk_full: 507,
 } as const;

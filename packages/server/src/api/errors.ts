@@ -1,7 +1,7 @@
 import type { ErrorBody } from '@bora/protocol/mistral-errors';
+import { isDiskFailure, isDiskFull } from '../files/storage-failure.ts';
 import { BlobMissingError } from '../storage/ports/blobs.ts';
 import { DatabaseRefused } from '../storage/ports/database.ts';
-import { DiskError } from '../storage/ports/disk.ts';
 import { ERROR_CODES } from './error-codes.ts';
 import type { ErrorCode } from './error-codes.ts';
 
@@ -50,27 +50,24 @@ export function jobNotFound(): ApiError {
   return new ApiError('job_not_found', 'No batch job matches the given query.');
 }
 
+export function diskFull(): ApiError {
+  return new ApiError(
+    'disk_full',
+    "The disk of Bora's data folder is full, so nothing was stored. Delete files or jobs, or make room, then try again.",
+  );
+}
+
 /** What went wrong as a refusal. Causes that are nobody's request become 5xx without their inner message, which only the log gets. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
-  if (isDiskFull(error)) {
-    return new ApiError(
-      'disk_full',
-      "The disk of Bora's data folder is full, so nothing was stored. Delete files or jobs, or make room, then try again.",
-    );
-  }
+  if (isDiskFull(error)) return diskFull();
   if (error instanceof DatabaseRefused) return new ApiError('storage_unavailable', error.message);
   if (error instanceof BlobMissingError) return new ApiError('storage_unavailable', error.message);
-  return new ApiError('internal_error', 'Internal Server Error. The log tells more under this request id.');
-}
-
-/** `ENOSPC` of the blob store, or SQLite's `SQLITE_FULL`, at whatever depth it was wrapped. */
-function isDiskFull(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const code = (cause as { code?: unknown }).code;
-    if (code === 'SQLITE_FULL' || (cause instanceof DiskError && ['ENOSPC', 'EDQUOT'].includes(cause.code))) {
-      return true;
-    }
+  if (isDiskFailure(error)) {
+    return new ApiError(
+      'disk_failed',
+      "The disk of Bora's data folder failed, so nothing of this call is sure to last. Try again, and look at the disk if it fails again.",
+    );
   }
-  return false;
+  return new ApiError('internal_error', 'Internal Server Error. The log tells more under this request id.');
 }

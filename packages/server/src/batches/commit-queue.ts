@@ -3,12 +3,14 @@ import type { Database } from '../storage/ports/database.ts';
 import type { ShardLease } from '../storage/ports/journal.ts';
 import type { ShardCommit } from '../storage/ports/shard-queue.ts';
 import type { BlobNamePool } from '../files/blob-names.ts';
+import { whyNotStored } from '../files/storage-failure.ts';
 import { BlobOutput } from '../files/write-blob.ts';
 import type { Log } from '../observe/log.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { ReachStopPoint } from '../observe/stop-points.ts';
 import { assembleResults, type UnjournaledOutcomes } from './assemble-results.ts';
 import { Budget } from './budget.ts';
+import type { StorageWaits } from './storage-waits.ts';
 
 /** Bytes that all commits together hold in memory. */
 const COMMIT_BUDGET_BYTES = 64 * 1024 * 1024;
@@ -20,6 +22,7 @@ export interface CommitDependencies {
   readonly database: Database;
   readonly blobs: BlobStore;
   readonly names: BlobNamePool;
+  readonly waits: StorageWaits;
   readonly clock: Clock;
   readonly log: Log;
   readonly reachStopPoint: ReachStopPoint;
@@ -59,25 +62,31 @@ export class CommitQueue {
     unjournaled: UnjournaledOutcomes | null,
     signal: AbortSignal,
   ): Promise<'committed' | 'fenced'> {
-    const { clock, log } = this.#deps;
+    const { waits, clock, log } = this.#deps;
+    const work = `results of ${lease.shardId}` as const;
     let held = unjournaled;
-    for (let isFirstTry = true; ; isFirstTry = false) {
-      signal.throwIfAborted();
-      try {
-        if (held !== null && !isFirstTry) {
-          await this.#journal(lease, held);
-          held = null;
-        }
-        const commit = await this.#assemble(lease, held);
-        return commit === null ? 'fenced' : await this.#write(lease, commit, held, signal);
-      } catch (error) {
+    try {
+      for (let isFirstTry = true; ; isFirstTry = false) {
         signal.throwIfAborted();
-        log.warn(
-          { shardId: lease.shardId, err: error },
-          'results of a shard could not be written; trying again',
-        );
-        await clock.sleep(RETRY_MS, signal);
+        try {
+          if (held !== null && !isFirstTry) {
+            await this.#journal(lease, held);
+            held = null;
+          }
+          const commit = await this.#assemble(lease, held);
+          return commit === null ? 'fenced' : await this.#write(lease, commit, held, signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          waits.begin(work, `Results cannot be written: ${whyNotStored(error)}`);
+          log.warn(
+            { shardId: lease.shardId, err: error },
+            'results of a shard could not be written; trying again',
+          );
+          await clock.sleep(RETRY_MS, signal);
+        }
       }
+    } finally {
+      waits.end(work);
     }
   }
 
@@ -118,7 +127,7 @@ export class CommitQueue {
   }
 
   async #drainReady(session: string, signal: AbortSignal): Promise<void> {
-    const { database, names, clock, log } = this.#deps;
+    const { database, names, waits, clock, log } = this.#deps;
     this.#writing = true;
     // After a failure each goes alone, so that one that is refused for ever holds up nobody else.
     let isAlone = false;
@@ -136,6 +145,9 @@ export class CommitQueue {
         }
       } catch (error) {
         log.warn({ err: error }, 'shards could not be committed; trying again');
+        for (const { lease } of group) {
+          waits.begin(`results of ${lease.shardId}`, `Results cannot be committed: ${whyNotStored(error)}`);
+        }
         this.#ready.push(...group);
         isAlone = true;
         await this.#journalHeld(group).catch(() => undefined);

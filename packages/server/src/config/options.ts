@@ -195,10 +195,12 @@ export const OPTIONS = {
     env: 'BORA_MIN_FREE_BYTES',
     flag: '--min-free-bytes',
     type: 'number',
-    default: 64 * MIB,
+    default: 1024 * MIB,
     min: 0,
     unit: 'bytes',
-    description: 'With less room on the disk uploads and results are not written, and /readyz answers 503.',
+    description:
+      'With less room on the disk uploads are refused, requests are not sent, and /readyz answers 503; with less than half of it ' +
+      'results are not written either. The rest is for the database.',
   },
   stallSeconds: {
     env: 'BORA_STALL_SECONDS',

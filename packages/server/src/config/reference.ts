@@ -20,6 +20,7 @@ export function optionsReference(): string {
 export function defaultText(option: OptionDefinition): string {
   if (option.default === null) return 'none';
   if (typeof option.default === 'string') return `\`${option.default}\``;
+  if (option.unit === 'bytes' && option.default % 2 ** 30 === 0) return `${option.default / 2 ** 30} GiB`;
   if (option.unit === 'bytes' && option.default % 2 ** 20 === 0) return `${option.default / 2 ** 20} MiB`;
   return `${option.default} ${option.unit ?? ''}`.trim();
 }

@@ -1,5 +1,7 @@
 import type { UnjournaledOutcomes } from '../batches/assemble-results.ts';
+import type { StorageWaits } from '../batches/storage-waits.ts';
 import type { BlobNamePool } from '../files/blob-names.ts';
+import { whyNotStored } from '../files/storage-failure.ts';
 import type { Journal, JournalRow, Outcome } from '../storage/ports/journal.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Log } from '../observe/log.ts';
@@ -16,6 +18,7 @@ export interface JournalWriterOptions {
   readonly session: string;
   readonly clock: Clock;
   readonly log: Log;
+  readonly waits: StorageWaits;
   readonly delayMs: number;
   /** What may wait for the database; see `isFull`. */
   readonly maxUnjournaled: number;
@@ -44,6 +47,7 @@ export class JournalWriter {
   /** Outcomes added and not yet durable. */
   #unjournaled = 0;
   #unjournaledBytes = 0;
+  #isFailing = false;
   #flushing: Promise<void> | null = null;
   #cancelTimer: (() => void) | null = null;
 
@@ -51,10 +55,12 @@ export class JournalWriter {
     this.#options = options;
   }
 
-  /** More waits than should: nothing new is to be sent or read until the database has caught up. */
+  /** More waits than should, or the database takes nothing: nothing new is to be sent or read until it has caught up. */
   get isFull(): boolean {
     const { maxUnjournaled, maxUnjournaledBytes } = this.#options;
-    return this.#unjournaled >= maxUnjournaled || this.#unjournaledBytes >= maxUnjournaledBytes;
+    return (
+      this.#isFailing || this.#unjournaled >= maxUnjournaled || this.#unjournaledBytes >= maxUnjournaledBytes
+    );
   }
 
   /** Takes an outcome with its line (empty if it lies in a blob). It counts once `onSettled` was told. */
@@ -149,16 +155,22 @@ export class JournalWriter {
 
   /** Null if the session ended first. */
   async #append(rows: readonly JournalRow[]): Promise<('accepted' | 'fenced')[] | null> {
-    const { journal, session, clock, log, ended } = this.#options;
+    const { journal, session, clock, log, waits, ended } = this.#options;
     while (!ended.aborted) {
       try {
-        return await journal.appendJournal(session, rows);
+        const results = await journal.appendJournal(session, rows);
+        this.#isFailing = false;
+        waits.end('journal');
+        return results;
       } catch (error) {
         if (ended.aborted) break;
+        this.#isFailing = true;
+        waits.begin('journal', `Answers cannot be journaled: ${whyNotStored(error)}`);
         log.warn({ err: error }, 'outcomes could not be journaled; trying again with the same rows');
         await clock.sleep(RETRY_MS, ended).catch(() => undefined);
       }
     }
+    waits.end('journal');
     return null;
   }
 

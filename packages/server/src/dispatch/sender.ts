@@ -20,12 +20,14 @@ import { aboutShard, type BadRequest, type OpenShard } from './open-shard.ts';
 import { unreadable } from './open-shards.ts';
 import type { OpenShards } from './open-shards.ts';
 import { isSuspectedOfDeaths, type Request } from './request.ts';
+import type { RoomWatch } from './room-watch.ts';
 import type { StorageTrouble } from './storage-trouble.ts';
 
 const NO_LINE = new Uint8Array();
 
 export interface SenderOptions {
   readonly upstreams: Upstreams;
+  readonly room: RoomWatch;
   readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly log: Log;
@@ -68,8 +70,8 @@ export class Sender {
 
   /** Sends what can be sent. To be called at each event that may allow more: a slot freed, requests read, the journal caught up. */
   pump(): void {
-    const { lanes, journal, upstreams, stopping, onSent } = this.#options;
-    if (this.#isPumping || this.#isAlone || stopping.aborted) return;
+    const { lanes, journal, room, upstreams, stopping, onSent } = this.#options;
+    if (this.#isPumping || this.#isAlone || room.isShort || stopping.aborted) return;
     this.#isPumping = true;
     if (lanes.suspects > 0 && this.#sendSuspects(false)) {
       this.#isPumping = false;

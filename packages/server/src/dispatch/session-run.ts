@@ -9,6 +9,7 @@ import { JournalWriter } from './journal-writer.ts';
 import { Lanes } from './lanes.ts';
 import type { OpenShard } from './open-shard.ts';
 import { OpenShards } from './open-shards.ts';
+import { RoomWatch } from './room-watch.ts';
 import { Sender } from './sender.ts';
 import { ShardLeases } from './shard-leases.ts';
 import { StorageTrouble } from './storage-trouble.ts';
@@ -34,6 +35,7 @@ export class SessionRun {
   readonly #stopping = new AbortController();
   readonly #ended = new AbortController();
   readonly #leases: ShardLeases;
+  readonly #room: RoomWatch;
   readonly #lanes = new Lanes();
   readonly #shards: OpenShards;
   readonly #journal: JournalWriter;
@@ -46,7 +48,7 @@ export class SessionRun {
   constructor(deps: WorkerDependencies, session: OpenSession) {
     this.#deps = deps;
     this.#session = session.id;
-    const { database, blobs, clock, log, reachStopPoint, upstreams, settings } = deps;
+    const { database, blobs, clock, log, reachStopPoint, upstreams, settings, waits } = deps;
     const lanes = this.#lanes;
     const stopping = this.#stopping.signal;
     const ended = this.#ended.signal;
@@ -55,7 +57,7 @@ export class SessionRun {
     const shards = new OpenShards({
       lanes,
       leases,
-      commits: new CommitQueue({ database, blobs, names, clock, log, reachStopPoint }),
+      commits: new CommitQueue({ database, blobs, names, waits, clock, log, reachStopPoint }),
       folds: new JournalFolds({ database, blobs, names, log, reachStopPoint }),
       settings,
       log,
@@ -72,6 +74,7 @@ export class SessionRun {
       session: session.id,
       clock,
       log,
+      waits,
       delayMs: settings.journalDelayMs,
       maxUnjournaled: settings.maxUnjournaled,
       maxUnjournaledBytes: settings.answerBudgetBytes,
@@ -88,8 +91,16 @@ export class SessionRun {
       onWritten: (shard) => shards.advance(shard),
       ended,
     });
+    const room = new RoomWatch({
+      blobs,
+      minFreeBytes: settings.minFreeBytes,
+      waits,
+      log,
+      onRoom: () => this.#sender.pump(),
+    });
     const sender = new Sender({
       upstreams,
+      room,
       blobs,
       clock,
       log,
@@ -106,6 +117,7 @@ export class SessionRun {
       onSent: () => this.#feeder.ringIfHungry(),
     });
     this.#leases = leases;
+    this.#room = room;
     this.#shards = shards;
     this.#journal = journal;
     this.#attempts = attempts;
@@ -135,6 +147,7 @@ export class SessionRun {
 
   /** Works until the session ends. */
   async run(): Promise<void> {
+    await this.#room.look();
     await Promise.all([this.#feeder.run(), this.#watch()]);
     await Promise.allSettled(this.#shards.ending);
   }
@@ -201,6 +214,7 @@ export class SessionRun {
     for (let poll = 0; !this.#ended.signal.aborted; poll++) {
       try {
         if (!this.#stopping.signal.aborted) {
+          await this.#room.look();
           await this.#leases.settleDoubt();
           this.#parkUnservable();
           await this.#drain();

@@ -19,6 +19,8 @@ export interface DispatchSettings {
   readonly foldBytes: number;
   /** The same for a shard that is given up for a while. */
   readonly foldParkedBytes: number;
+  /** With less room on the disk nothing is sent; see `BORA_MIN_FREE_BYTES`. */
+  readonly minFreeBytes: number;
   /** How long requests in flight may finish after their batch was cancelled or expired. */
   readonly stopGraceMs: number;
 }
@@ -36,5 +38,6 @@ export const DEFAULT_DISPATCH_SETTINGS: DispatchSettings = {
   foldBytes: 8 * 1024 * 1024,
   // Less than this the database keeps of any blob: a file and two fsyncs would cost more than the pages.
   foldParkedBytes: INLINE_BLOB_BYTES,
+  minFreeBytes: 0,
   stopGraceMs: 5_000,
 };

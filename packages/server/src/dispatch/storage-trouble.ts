@@ -1,4 +1,5 @@
 import type { BlobNamePool } from '../files/blob-names.ts';
+import { whyNotStored } from '../files/storage-failure.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Log } from '../observe/log.ts';
 import type { BlobStore } from '../storage/ports/blobs.ts';
@@ -119,7 +120,7 @@ export class StorageTrouble {
     this.#holds += 1;
     this.#isTested = false;
     this.#heldUntil = this.#options.clock.elapsed() + ms;
-    this.#reason = `Answers cannot be stored: ${error instanceof Error ? error.message : String(error)}`;
+    this.#reason = `Answers cannot be stored: ${whyNotStored(error)}`;
   }
 
   #park(holds: number): ParkedForTime {

@@ -1,6 +1,7 @@
 import { giveBackDowntime, noteUptime } from '../batches/downtime.ts';
 import { runExpiry } from '../batches/expiry.ts';
 import { openSession } from '../batches/session.ts';
+import type { StorageWaits } from '../batches/storage-waits.ts';
 import { TaskRunner } from '../batches/task-runner.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Log } from '../observe/log.ts';
@@ -19,6 +20,7 @@ export interface WorkerDependencies {
   readonly blobs: BlobStore;
   readonly upstreams: Upstreams;
   readonly content: LineContent;
+  readonly waits: StorageWaits;
   readonly clock: Clock;
   readonly log: Log;
   readonly reachStopPoint: ReachStopPoint;

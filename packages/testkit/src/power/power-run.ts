@@ -11,7 +11,7 @@ import { SimulatedDisk } from '../simulated-disk.ts';
 import { makeTemporaryFolder } from '../temporary-folder.ts';
 import { PoweredBora } from './powered-bora.ts';
 import type { Remains } from './powered-database.ts';
-import { answerOf, customId, INPUT, isFailing, MODEL, ordinalOf, REQUESTS, textFor } from './requests.ts';
+import { answerOf, createJob, INPUT, MODEL, ordinalOf, REQUESTS, wrongResults } from './requests.ts';
 
 const POLL_MS = 3;
 const WAYS: readonly PowerCut[] = (['dropped', 'kept', 'torn'] as const).flatMap((bytes) =>
@@ -112,7 +112,9 @@ class PowerRun {
       this.#jobId ??= await createOnce(client, this.#fileId);
       const job = await this.#ended(client, this.#jobId);
       this.#during = 'after the end';
-      await this.#checkResults(client, job);
+      this.violations.push(...(await wrongResults(client, job)));
+      const distinct = new Set(this.#upstream.requests.map(ordinalOf)).size;
+      this.#check(distinct === REQUESTS, `${distinct} different requests were sent.`);
       await this.#checkObjects(bora.folder);
     } catch (error) {
       if (!bora.isOff) this.violations.push(`It could not go on: ${String(error)}`);
@@ -136,29 +138,6 @@ class PowerRun {
     this.#check(now === INPUT, 'An acknowledged upload came back with other bytes.');
   }
 
-  /** One line per request, in input order, with the bytes that were answered; counts equal lines. */
-  async #checkResults(client: BoraClient, job: BatchJob): Promise<void> {
-    let ordinal = 0;
-    for await (const outcome of client.jobs.results(job)) {
-      this.#check(outcome.customId === customId(ordinal), `Line ${ordinal} is of ${outcome.customId}.`);
-      const isRight = isFailing(ordinal)
-        ? outcome.kind === 'failed'
-        : outcome.kind === 'succeeded' &&
-          JSON.stringify(outcome.body).includes(JSON.stringify(textFor(ordinal)));
-      this.#check(isRight, `The line of request ${ordinal} is not what was answered.`);
-      ordinal += 1;
-    }
-    const failing = Array.from({ length: REQUESTS }, (_, at) => at).filter(isFailing).length;
-    this.#check(ordinal === REQUESTS, `${ordinal} lines of ${REQUESTS} requests.`);
-    this.#check(job.status === 'SUCCESS', `The job ended as ${job.status}.`);
-    this.#check(
-      job.succeeded_requests === REQUESTS - failing && job.failed_requests === failing,
-      `Counts say ${job.succeeded_requests} and ${job.failed_requests}.`,
-    );
-    const distinct = new Set(this.#upstream.requests.map(ordinalOf)).size;
-    this.#check(distinct === REQUESTS, `${distinct} different requests were sent.`);
-  }
-
   /** Bytes that no row names would never be collected. */
   async #checkObjects(folder: string): Promise<void> {
     const folders = await this.#disk.list('objects');
@@ -179,10 +158,7 @@ class PowerRun {
 /** Created unless an earlier call, whose answer was lost, did so. */
 async function createOnce(client: BoraClient, fileId: string): Promise<string> {
   const { data } = await client.jobs.list();
-  const job =
-    data[0] ??
-    (await client.jobs.create({ input_files: [fileId], endpoint: '/v1/chat/completions', model: MODEL }));
-  return job.id;
+  return (data[0] ?? (await createJob(client, fileId))).id;
 }
 
 /** Requests whose outcome the database of a folder holds. */

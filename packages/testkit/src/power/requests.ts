@@ -1,3 +1,5 @@
+import type { BoraClient } from '@bora/client';
+import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import type { ScriptedAnswer, ScriptedRequest } from '../scripted-upstream.ts';
 import { chatAnswer } from '../scripted-upstream.ts';
 
@@ -16,7 +18,7 @@ export const INPUT = Array.from(
     `${JSON.stringify({ custom_id: customId(ordinal), body: { messages: [{ role: 'user', content: `${ordinal} ${'?'.repeat(2_000)}` }] } })}\n`,
 ).join('');
 
-export function customId(ordinal: number): string {
+function customId(ordinal: number): string {
   return `request-${ordinal}`;
 }
 
@@ -25,12 +27,12 @@ export function ordinalOf({ body }: ScriptedRequest): number {
   return Number.parseInt(message?.content ?? '', 10);
 }
 
-export function isFailing(ordinal: number): boolean {
+function isFailing(ordinal: number): boolean {
   return ordinal % 16 === 7;
 }
 
 /** What the answer to a request says. */
-export function textFor(ordinal: number): string {
+function textFor(ordinal: number): string {
   return `${ordinal} `.repeat(isLarge(ordinal) ? 100_000 : 4_000);
 }
 
@@ -44,4 +46,29 @@ export async function answerOf(request: ScriptedRequest): Promise<ScriptedAnswer
   if (isLarge(ordinal)) await new Promise((resolve) => setTimeout(resolve, LARGE_ANSWER_MS));
   if (isFailing(ordinal)) return { status: 400, body: { error: { message: 'no' } } };
   return chatAnswer(MODEL, textFor(ordinal));
+}
+
+export function createJob(client: BoraClient, fileId: string): Promise<BatchJob> {
+  return client.jobs.create({ input_files: [fileId], endpoint: '/v1/chat/completions', model: MODEL });
+}
+
+/** What is wrong with an ended job: one line per request, in input order, with the bytes that were answered; counts equal lines. */
+export async function wrongResults(client: BoraClient, job: BatchJob): Promise<string[]> {
+  const wrong: string[] = [];
+  let ordinal = 0;
+  for await (const outcome of client.jobs.results(job)) {
+    if (outcome.customId !== customId(ordinal)) wrong.push(`Line ${ordinal} is of ${outcome.customId}.`);
+    const isRight = isFailing(ordinal)
+      ? outcome.kind === 'failed'
+      : outcome.kind === 'succeeded' && JSON.stringify(outcome.body).includes(`"${textFor(ordinal)}"`);
+    if (!isRight) wrong.push(`The line of request ${ordinal} is not what was answered.`);
+    ordinal += 1;
+  }
+  if (ordinal !== REQUESTS) wrong.push(`${ordinal} lines of ${REQUESTS} requests.`);
+  if (job.status !== 'SUCCESS') wrong.push(`The job ended as ${job.status}.`);
+  const failing = Array.from({ length: REQUESTS }, (_, at) => at).filter(isFailing).length;
+  if (job.succeeded_requests !== REQUESTS - failing || job.failed_requests !== failing) {
+    wrong.push(`Counts say ${job.succeeded_requests} and ${job.failed_requests}.`);
+  }
+  return wrong;
 }

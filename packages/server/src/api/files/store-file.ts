@@ -6,7 +6,7 @@ import { BadBatchFile, FileTooLarge, TooManyLines } from '../../files/upload-err
 import type { FileRecord } from '../../storage/ports/file-records.ts';
 import { WorkspaceFull } from '../../storage/ports/file-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, diskFull } from '../errors.ts';
 import { limitsOf } from '../limits.ts';
 
 /** Makes a file of a stream within the limits of the caller's workspace, and says what is wrong with it in the words of Mistral's API. */
@@ -19,6 +19,8 @@ export async function storeFile(
 ): Promise<FileRecord> {
   const { database, blobs, indexer, reachStopPoint, settings, metrics } = deps;
   const { maxFileBytes, maxFileLines, maxStoredBytes } = limitsOf(caller, settings);
+  const free = await blobs.freeBytes();
+  if (free !== null && free < settings.minFreeBytes) throw diskFull();
   const room = await roomLeft(deps, caller, maxStoredBytes);
   const { id: session, names, lost } = await deps.session.current();
   try {

@@ -10,7 +10,7 @@ import { jobView } from './job-view.ts';
  * `CANCELLATION_REQUESTED` (live); a job that has ended is answered unchanged, so that cancelling twice is no error.
  */
 export function cancelJobRoute(app: FastifyInstance, deps: ApiDependencies): void {
-  const { database, upstreams, reachStopPoint, log } = deps;
+  const { database, reachStopPoint, log } = deps;
   app.post(
     '/v1/batch/jobs/:job_id/cancel',
     { config: { access: 'write' } },
@@ -20,7 +20,7 @@ export function cancelJobRoute(app: FastifyInstance, deps: ApiDependencies): voi
       if (batch === null) throw jobNotFound();
       await reachStopPoint('cancel.committed');
       log.info({ batch: batch.id, state: batch.state }, 'asked to cancel a job');
-      return jobView(batch, upstreams);
+      return jobView(batch, deps);
     },
   );
 }

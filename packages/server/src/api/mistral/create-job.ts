@@ -38,7 +38,7 @@ export function createJobRoute(app: FastifyInstance, deps: ApiDependencies): voi
       { batch: id, endpoint: batch.endpoint, model: batch.model, requests: batch.totalRequests },
       'took a job',
     );
-    return jobView(batch, deps.upstreams);
+    return jobView(batch, deps);
   });
 }
 

@@ -19,12 +19,12 @@ const MAX_OUTPUTS = MAX_INLINE_REQUESTS;
  * without being asked to) or if `inline=true`; `inline=false` never does.
  */
 export function getJobRoute(app: FastifyInstance, deps: ApiDependencies): void {
-  const { database, upstreams } = deps;
+  const { database } = deps;
   app.get('/v1/batch/jobs/:job_id', { config: { access: 'read' } }, async (request, reply) => {
     const { inline } = validate(batchJobQuery, request.query, 'query');
     const batch = await database.getBatch(request.caller.workspaceId, jobIdOf(request.params));
     if (batch === null) throw jobNotFound();
-    const job = jobView(batch, upstreams);
+    const job = jobView(batch, deps);
     if (!isTerminal(batch.state) || !(inline ?? batch.inline)) return job;
 
     refuseTooMany(batch);

@@ -5,13 +5,13 @@ import type { ApiDependencies } from '../dependencies.ts';
 import { seconds } from '../files/file-view.ts';
 import { isTerminal, statusOf } from './job-status.ts';
 
-type Upstreams = ApiDependencies['upstreams'];
+type Reasons = Pick<ApiDependencies, 'upstreams' | 'waits'>;
 
 /**
  * A batch as Mistral's API shows it, with every key in the order of live answers. `outputs` is null here: only a single job
  * shows results (see get-job).
  */
-export function jobView(batch: BatchRecord, upstreams: Upstreams): BatchJob {
+export function jobView(batch: BatchRecord, reasons: Reasons): BatchJob {
   return {
     id: batch.id,
     object: 'batch',
@@ -34,7 +34,7 @@ export function jobView(batch: BatchRecord, upstreams: Upstreams): BatchJob {
     completed_at: secondsOrNull(batch.endedAt),
     bora: {
       state: batch.state,
-      waiting: waitingReasons(batch, upstreams),
+      waiting: waitingReasons(batch, reasons),
       usage: { input_tokens: batch.inputTokens, output_tokens: batch.outputTokens },
       deadline_at: secondsOrNull(batch.deadlineAt),
       cancelling_at: secondsOrNull(batch.cancellingAt),
@@ -51,16 +51,17 @@ function modelOfRoutes({ endpoint, routes }: BatchRecord): string | null {
 }
 
 /**
- * What parked shards wait for, then what would keep the others waiting; each reason once. Of a route it is asked now: the sentence
+ * What the storage keeps waiting, what parked shards wait for, then what would keep the others waiting; each reason once. Of a route it is asked now: the sentence
  * with which a shard was parked tells times that have long passed.
  */
-function waitingReasons(batch: BatchRecord, upstreams: Upstreams): string[] {
+function waitingReasons(batch: BatchRecord, { upstreams, waits }: Reasons): string[] {
   const { state, endpoint, model, parked } = batch;
-  if (isTerminal(state) || state === 'finalizing' || state === 'cancelling' || state === 'expiring')
-    return [];
+  if (isTerminal(state)) return [];
+  if (state === 'finalizing' || state === 'cancelling' || state === 'expiring') return [...waits.reasons];
   const whyWaiting = (route: string): string | null => upstreams.whyWaiting(route);
   const routes = model === null ? (batch.routes ?? []) : [routeOf(endpoint, model)];
   const reasons = [
+    ...waits.reasons,
     ...parked.flatMap(({ routes: awaited, reason }) => awaited?.map(whyWaiting) ?? [reason]),
     ...routes.map(whyWaiting),
   ];

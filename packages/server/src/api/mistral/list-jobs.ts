@@ -12,7 +12,8 @@ import { jobView } from './job-view.ts';
 const CURSOR_PAGE = 1000;
 
 /** `GET /v1/batch/jobs`: all filters joined by "and", `status` any of the named ones. */
-export function listJobsRoute(app: FastifyInstance, { database, upstreams }: ApiDependencies): void {
+export function listJobsRoute(app: FastifyInstance, deps: ApiDependencies): void {
+  const { database } = deps;
   app.get('/v1/batch/jobs', { config: { access: 'read' } }, async (request): Promise<BatchJobList> => {
     const { workspaceId, creator } = request.caller;
     const query = readJobListQuery(request.query as Record<string, unknown>);
@@ -21,7 +22,7 @@ export function listJobsRoute(app: FastifyInstance, { database, upstreams }: Api
       query.after === undefined
         ? await database.listBatches(workspaceId, filter)
         : await listAfter(database, workspaceId, jobIdFrom(query.after, ['query', 'after']), filter);
-    return { data: batches.map((batch) => jobView(batch, upstreams)), object: 'list', total };
+    return { data: batches.map((batch) => jobView(batch, deps)), object: 'list', total };
   });
 }
 
