@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { FileList, SignedUrl } from '@bora/protocol/mistral-files';
+import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import { createApiKey } from '../src/access/create-key.ts';
 import { ERROR_CODES } from '../src/api/error-codes.ts';
-import { call, chatLine, startApiServer, upload, uploadLines } from './api-server.ts';
+import { call, chatLine, postJson, startApiServer, upload, uploadLines } from './api-server.ts';
 import type { ErrorBody } from '@bora/protocol/mistral-errors';
 
 test('each answer carries ids to find it by and may be read by browsers', async () => {
@@ -29,25 +30,89 @@ test('an unknown path says what there is, under the id of the call', async () =>
   assert.deepEqual(body.bora, { code: 'unknown_path', request_id: headers.get('x-request-id') });
 });
 
-test('a base URL that ends in /v1 works all the same', async () => {
+test('an address that ends in /v1, or in a slash, works all the same for every call', async () => {
   await using server = await startApiServer();
-  assert.equal((await call<FileList>(server, '/v1/v1/files?page=0')).body.object, 'list');
+  const file = await uploadLines(server, [chatLine('a')]);
+  const { body: job } = await postJson<BatchJob>(server, '/v1/batch/jobs', {
+    endpoint: '/v1/chat/completions',
+    model: 'm',
+    input_files: [file],
+  });
+  for (const prefix of ['/v1/v1', '//v1', '/v1/', '/v1/v1/']) {
+    for (const [method, path, status] of [
+      ['GET', '/files?page=0', 200],
+      ['GET', `/files/${file}`, 200],
+      ['GET', `/files/${file}/url?expiry=24`, 200],
+      ['HEAD', `/files/${file}/content`, 200],
+      ['DELETE', '/files/x', 422],
+      ['POST', '/files', 415],
+      ['GET', '/batch/jobs?page=0', 200],
+      ['GET', `/batch/jobs/${job.id}?inline=true`, 200],
+      ['POST', `/batch/jobs/${job.id}/cancel`, 200],
+      ['DELETE', '/batch/jobs/x', 422],
+      ['POST', '/batch/jobs', 422],
+    ] as const) {
+      assert.equal((await call(server, `${prefix}${path}`, { method })).status, status, prefix + path);
+    }
+  }
 });
 
-test('once a key exists, nothing is revealed without one, and a workspace sees only its own', async () => {
+test('a path without /v1 is told what it lacks', async () => {
+  await using server = await startApiServer();
+  for (const path of ['/files', '/files/x/content', '/batch/jobs?limit=20', '//batch/jobs']) {
+    const { status, body } = await call(server, path);
+    assert.deepEqual([status, body.detail, body.bora?.code], [404, 'Not Found', 'unknown_path']);
+    assert.match(body.message!, /The path lacks \/v1: this client wants a base URL that ends in \/v1\./);
+  }
+  assert.doesNotMatch((await call(server, '/filesystem')).body.message!, /lacks/);
+});
+
+test('without a key all calls are answered alike, whatever route, id or body they have', async () => {
   let ahead = 0;
   await using server = await startApiServer({ ahead: () => ahead });
-  const before = await uploadLines(server, [chatLine('a')]);
+  const file = await uploadLines(server, [chatLine('a')]);
+  await createApiKey(server.database, { workspace: 'w', name: 'test' });
+  ahead = 1_000;
+  const json = { 'content-type': 'application/json' };
+  for (const [method, path, headers, body] of [
+    ['GET', '/v1/nothing'],
+    ['PUT', '/v1/files'],
+    ['GET', '/files'],
+    ['GET', '/v1/v1/files'],
+    ['GET', '/v1/files?page=x'],
+    ['GET', `/v1/files/${file}`],
+    ['GET', `/v1/files/${file}/url?expiry=0`],
+    ['GET', '/v1/files/nonsense'],
+    ['DELETE', '/v1/files/nonsense'],
+    ['GET', '/v1/batch/jobs?status=NONE'],
+    ['GET', '/v1/batch/jobs/nonsense'],
+    ['POST', '/v1/batch/jobs/nonsense/cancel'],
+    ['DELETE', `/v1/batch/jobs/${file}`],
+    ['POST', '/v1/batch/jobs', json, '{"endpoint":'],
+    ['POST', '/v1/batch/jobs', json, '{"endpoint":"/v1/nothing","input_files":["x"]}'],
+    ['POST', '/v1/files', json, '{}'],
+    ['POST', '/v1/files', { 'content-type': 'multipart/form-data; boundary=b' }, '--b--\r\n'],
+    ['GET', '/bora/v1/keys'],
+    ['GET', '/v1/files', { authorization: 'Bearer' }],
+    ['GET', '/v1/files', { authorization: 'Basic YTpi' }],
+    ['GET', '/v1/files', { authorization: 'Bearer wrong' }],
+    ['GET', '/v1/files', { 'x-api-key': 'wrong' }],
+  ] as const) {
+    const answer = await call(server, path, { method, headers: headers ?? {}, ...(body ? { body } : {}) });
+    assert.equal(answer.status, 401, `${method} ${path}`);
+    assert.match(answer.headers.get('content-type') ?? '', /^application\/json\b/);
+    const { bora, ...rest } = answer.body;
+    assert.deepEqual([rest, bora?.code], [{ detail: 'Invalid API Key' }, 'invalid_api_key'], path);
+  }
+});
+
+test('once a key exists, none without it is served, and a workspace sees only its own', async () => {
+  let ahead = 0;
+  await using server = await startApiServer({ ahead: () => ahead });
   const mine = await createApiKey(server.database, { workspace: 'mine', name: 'm' });
   const theirs = await createApiKey(server.database, { workspace: 'theirs', name: 't' });
   ahead = 1_000;
 
-  for (const path of ['/v1/files', '/v1/files/nonsense', '/v1/nothing', `/v1/files/${before}/content`]) {
-    for (const headers of [{}, { authorization: 'Bearer wrong' }]) {
-      const { status, body } = await call(server, path, { headers });
-      assert.deepEqual([status, body.detail], [401, 'Invalid API Key'], path);
-    }
-  }
   const refused = await upload<ErrorBody>(server, [['file', new File(['{}'], 'a.jsonl')]]);
   assert.equal(refused.status, 401);
 

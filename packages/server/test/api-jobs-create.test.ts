@@ -198,6 +198,34 @@ for (const [what, body, status, wanted] of [
   });
 }
 
+test('everything that is wrong with a job is told at once', async () => {
+  const { status, body } = await create<ErrorBody>({
+    endpoint: '/v1/nothing',
+    timeout_hours: 0,
+    metadata: { k: 1, ['k'.repeat(33)]: 'v' },
+    input_files: [input, 'x'],
+  });
+  assert.equal(status, 422);
+  assert.deepEqual(
+    (body.detail as { loc: unknown[] }[]).map(({ loc }) => loc.join('.')).toSorted(),
+    [
+      'body.endpoint',
+      'body.input_files.1',
+      'body.metadata.k',
+      `body.metadata.${'k'.repeat(33)}`,
+      'body.timeout_hours',
+    ].toSorted(),
+  );
+
+  const requests = Array.from({ length: 150 }, (_, at) => (at % 3 === 0 ? {} : chatLine('a')));
+  const inline = await create<ErrorBody>({ endpoint: CHAT, model: 'm', requests });
+  assert.match(inline.body.description!, /^50 of the requests cannot be run; nothing was started\.$/);
+  assert.deepEqual(
+    (inline.body.detail as { loc: unknown[] }[]).map(({ loc }) => loc.at(-1)),
+    Array.from({ length: 50 }, (_, at) => at * 3),
+  );
+});
+
 for (const [endpoint, names] of Object.entries(REQUIRED_MEMBERS)) {
   test(`${endpoint} needs ${names.join(' or ')} in each line`, async () => {
     const has = names.map((name) => ({ body: { [name]: [] } }));
@@ -240,6 +268,8 @@ test('lines may bring their models; several show as mixed', async () => {
   assert.equal(one.body.model, 'small');
   const two = await create({ endpoint: CHAT, requests: [chatLine('a', 'small'), chatLine('b', 'large')] });
   assert.equal(two.body.model, 'mixed');
+  const requests = Array.from({ length: 200 }, (_, number) => chatLine('a', `model-${number}`));
+  assert.equal((await create({ endpoint: CHAT, requests })).body.model, 'mixed');
 });
 
 test('an unknown model is refused while an upstream is reachable, and waits while none is', async () => {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import type { ErrorBody } from '@bora/protocol/mistral-errors';
 import { mistralFile } from '@bora/protocol/mistral-files';
 import type { FileList } from '@bora/protocol/mistral-files';
@@ -43,16 +44,6 @@ for (const [order, parts] of [
     assert.equal(body.expires_at, null);
   });
 }
-
-test('a bare Blob named blob is a batch file if the purpose behind it says so', async () => {
-  const { status, body } = await upload(server, [
-    ['file', new File([LINES], 'blob', { type: 'application/octet-stream' })],
-    ['purpose', 'batch'],
-  ]);
-  assert.equal(status, 200);
-  assert.equal(body.mimetype, 'application/jsonl');
-  assert.equal(body.num_lines, 2);
-});
 
 test('without a purpose the name decides', async () => {
   const lines = await upload(server, [['file', GOOD]]);
@@ -116,14 +107,45 @@ test('a batch file with bad lines is refused whole, with the true number and the
   assert.equal(await countFiles(), files);
 });
 
-test('a file in another encoding is told so in the words of the real service', async () => {
-  const { status, body } = await upload<ErrorBody>(server, [
+test('of very many bad lines the first hundred are listed, and the number is of all', async () => {
+  const lines = `${JSON.stringify(chatLine('a'))}\n${'nonsense\n'.repeat(1_234)}`;
+  const { body } = await upload<ErrorBody>(server, [
     ['purpose', 'batch'],
-    ['file', new File([Buffer.from('{"body":{"x":"\xe4"}}', 'latin1')], 'in.jsonl')],
+    ['file', new File([lines], 'in.jsonl')],
   ]);
-  assert.equal(status, 422);
-  assert.equal(body.detail, 'Failed to decode data, please encode your file using UTF-8.');
+  assert.match(body.description!, /^Found 1234 errors in this file\. The first 100 are listed\./);
+  assert.deepEqual(
+    body.errors?.map(({ line_number: line }) => line),
+    Array.from({ length: 100 }, (_, at) => at + 2),
+  );
 });
+
+const UTF16 = Buffer.from(`${LINES}\n${JSON.stringify(chatLine('\u00e4'))}`, 'utf16le');
+for (const [encoding, bytes, lines] of [
+  ['Latin-1', Buffer.from(`${LINES}\n{"body":{"x":"\u00e4"}}`, 'latin1'), [3]],
+  ['UTF-16, little end first', UTF16, [1, 2, 3]],
+  ['UTF-16, big end first', Buffer.from(UTF16).swap16(), [1, 2, 3]],
+  ['UTF-16 with a mark', Buffer.concat([Buffer.from([0xff, 0xfe]), UTF16]), [1, 2, 3]],
+  [
+    'UTF-16 with a mark, big end first',
+    Buffer.concat([Buffer.from([0xff, 0xfe]), UTF16]).swap16(),
+    [1, 2, 3],
+  ],
+  ['gzip', gzipSync('x'), [1]],
+] as const) {
+  test(`a file in ${encoding} is told so in the words of the real service, with its lines`, async () => {
+    const { status, body } = await upload<ErrorBody>(server, [
+      ['purpose', 'batch'],
+      ['file', new File([new Uint8Array(bytes)], 'in.jsonl')],
+    ]);
+    assert.equal(status, 422);
+    assert.equal(body.detail, 'Failed to decode data, please encode your file using UTF-8.');
+    assert.deepEqual(
+      body.errors?.map(({ line_number: line }) => line),
+      lines,
+    );
+  });
+}
 
 for (const [what, parts, status, wanted] of [
   [

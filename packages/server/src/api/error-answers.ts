@@ -22,7 +22,13 @@ export function answerErrors(app: FastifyInstance, { log }: ApiDependencies): vo
   app.setNotFoundHandler((request) => {
     const path = request.url.split('?')[0];
     throw new ApiError('unknown_path', 'Not Found', {
-      message: `There is no ${request.method} ${path} here. ${SERVED}`,
+      message: `There is no ${request.method} ${path} here. ${adviceFor(path)}`,
     });
   });
+}
+
+/** Some SDKs append `/v1` to the address they are given, others want it there; whoever mixes them up calls a path without it. */
+function adviceFor(path: string): string {
+  if (!/^\/+(?:files|batch)(?:\/|$)/.test(path)) return SERVED;
+  return 'The path lacks /v1: this client wants a base URL that ends in /v1.';
 }

@@ -14,7 +14,9 @@ export function notUtf8(): BadLine {
   return bad('encoding', 'The line is not valid UTF-8. Save the file with UTF-8 encoding.');
 }
 
-export function notJson(reason: string): BadLine {
+/** ASCII in UTF-16 is UTF-8 byte for byte, but every second one is NUL, and no JSON begins so. */
+export function notJson(line: Uint8Array, reason: string): BadLine {
+  if ((line[0] === 0) !== (line[1] === 0)) return notUtf8();
   return bad('json', `The line is not valid JSON: ${reason}.`);
 }
 

@@ -19,7 +19,7 @@ export function parseLargeLine(line: Uint8Array, names: readonly string[]): Pars
   const machine = new JsonMachine();
   machine.read(line, () => {});
   const fault = machine.finish();
-  if (fault !== null) return isUtf8(line) ? notJson(fault) : notUtf8();
+  if (fault !== null) return isUtf8(line) ? notJson(line, fault) : notUtf8();
 
   const start = skipSpace(line, 0);
   const kind = kindAt(line, start);

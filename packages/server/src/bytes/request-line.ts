@@ -89,7 +89,7 @@ export function parseRequestLine(line: Uint8Array, names: readonly string[]): Pa
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return notJson((error as Error).message);
+    return notJson(line, (error as Error).message);
   }
   const isObject = typeof value === 'object' && value !== null;
   const { body, custom_id: customId } = (isObject ? value : {}) as Record<string, unknown>;
