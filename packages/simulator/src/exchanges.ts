@@ -9,7 +9,7 @@ import type { Fault } from './faults.ts';
 import * as refusals from './refusals.ts';
 import { seededRandom } from './seeded-random.ts';
 import type { Random } from './seeded-random.ts';
-import { refuse, send } from './send.ts';
+import { refuse, send, sendHalf, sendSlowly } from './send.ts';
 import { Slots } from './slots.ts';
 import type { SimulatorSettings } from './settings.ts';
 import { emptyTally } from './stats.ts';
@@ -48,16 +48,24 @@ const ANSWER_SEED = 0;
 export class Exchanges {
   readonly #clock: SimulatorClock;
   readonly #chooseFault: ChooseFault | null;
+  readonly #crash: () => void;
   readonly #bodies = new BodyCounts();
   readonly #slots: Slots;
   #settings: SimulatorSettings;
   #tally = emptyTally(0);
   #inFlight = 0;
 
-  constructor(settings: SimulatorSettings, clock: SimulatorClock, chooseFault: ChooseFault | null) {
+  /** `crash` cuts all that is in flight, for a while. */
+  constructor(
+    settings: SimulatorSettings,
+    clock: SimulatorClock,
+    chooseFault: ChooseFault | null,
+    crash: () => void,
+  ) {
     this.#settings = settings;
     this.#clock = clock;
     this.#chooseFault = chooseFault;
+    this.#crash = crash;
     this.#slots = new Slots(settings.slots, clock);
   }
 
@@ -102,6 +110,7 @@ export class Exchanges {
     if (apiKey !== null && request.headers.authorization !== `Bearer ${apiKey}`) {
       return refuse(response, refusals.WRONG_KEY);
     }
+    if (settings.quotaUsedUp) return refuse(response, refusals.QUOTA_USED_UP);
 
     const random = seededRandom(settings.seed, print.high, print.low, ANSWER_SEED);
     const type = request.headers['content-type'] ?? '';
@@ -110,7 +119,10 @@ export class Exchanges {
     if (isRefusal(work)) return refuse(response, work);
 
     const luck = seededRandom(settings.seed, print.high, print.low, times);
-    const drawn = drawFault(settings, luck);
+    if (holds(body, settings.refuseText)) return refuse(response, refusals.NOT_ALLOWED);
+    const drawn: Fault | null = holds(body, settings.crashText)
+      ? { kind: 'crash' }
+      : drawFault(settings, luck);
     const fault =
       this.#chooseFault === null ? drawn : this.#chooseFault({ path: request.url ?? '', body, times });
     if (fault?.kind === 'refuse') {
@@ -148,15 +160,21 @@ export class Exchanges {
     const { response } = exchange;
     if (response.destroyed) return;
     if (fault?.kind === 'fail') return refuse(response, refusals.INTERNAL_ERROR);
+    if (fault?.kind === 'crash') return this.#crash();
     if (fault?.kind === 'garbage') return send(response, 200, 'text/html', refusals.GARBAGE);
+    if (fault?.kind === 'empty') return send(response, 200, 'application/json', '');
     if (fault?.kind === 'reset-before') return resetConnection(exchange);
 
     const answer = writeAnswer(work, this.#settings);
-    if (fault?.kind === 'reset-during') return sendHalf(exchange, answer);
+    if (fault?.kind === 'cut')
+      return send(response, 200, 'application/json', answer.slice(0, answer.length / 2));
+    if (fault?.kind === 'stall') return sendHalf(response, answer, () => {});
+    if (fault?.kind === 'reset-during') return sendHalf(response, answer, () => resetConnection(exchange));
     exchange.end = 'succeeded';
     this.#tally.promptTokens += work.promptTokens;
     this.#tally.completionTokens += work.completionTokens;
-    send(response, 200, 'application/json', answer);
+    if (fault?.kind === 'slow') sendSlowly(response, answer, this.#settings.slowBodyMs, this.#clock);
+    else send(response, 200, 'application/json', answer);
   }
 
   #arrive(exchange: Exchange): void {
@@ -188,11 +206,8 @@ function workMs(work: Work, settings: SimulatorSettings, luck: Random): number {
   return Math.min(sample(settings.latencyMs, luck) + tokenMs, LONGEST_WORK_MS);
 }
 
-function sendHalf(exchange: Exchange, answer: string): void {
-  const { response } = exchange;
-  const bytes = Buffer.from(answer);
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': bytes.length });
-  response.write(bytes.subarray(0, bytes.length / 2), () => resetConnection(exchange));
+function holds(body: Buffer, text: string | null): boolean {
+  return text !== null && body.includes(text);
 }
 
 function resetConnection(exchange: Exchange): void {

@@ -23,6 +23,20 @@ export function refusedForLoad(status: 429 | 503): Refusal {
     : refusal(503, 'ServiceUnavailableError', 'The server is overloaded. Please try again later.');
 }
 
+/** OpenAI, whose 429 may mean that no wait will help. */
+export const QUOTA_USED_UP: Refusal = {
+  status: 429,
+  body: JSON.stringify({
+    error: {
+      message: 'You exceeded your current quota.',
+      type: 'insufficient_quota',
+      code: 'insufficient_quota',
+    },
+  }),
+};
+
+export const NOT_ALLOWED = refusal(403, 'PermissionDeniedError', 'This request is not allowed.');
+
 /** TGI: a flat error. */
 export const QUEUE_FULL: Refusal = {
   status: 429,

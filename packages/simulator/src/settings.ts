@@ -148,6 +148,47 @@ export const SETTINGS = {
     ...SHARE,
     description: 'Share of requests answered 200 with a page of HTML in place of JSON.',
   },
+  rateEmpty: { ...SHARE, description: 'Share of requests answered 200 with nothing in it.' },
+  rateCut: {
+    ...SHARE,
+    description: 'Share of requests answered 200 with the first half of the answer, as though that were all.',
+  },
+  rateStall: {
+    ...SHARE,
+    description: 'Share of requests that get half of the answer, and then nothing on an open connection.',
+  },
+  rateSlow: { ...SHARE, description: 'Share of requests whose answer comes in pieces, over slowBodyMs.' },
+  slowBodyMs: {
+    kind: 'whole',
+    unit: 'ms',
+    min: 1,
+    max: 3_600_000,
+    default: 5_000,
+    description: 'How long a slow answer takes from its first byte to its last.',
+  },
+  refuseText: {
+    kind: 'text',
+    default: null,
+    description: 'Requests with this text in them are answered 403, each time they come.',
+  },
+  crashText: {
+    kind: 'text',
+    default: null,
+    description: 'Requests with this text in them crash it, each time they come: it is down for crashMs.',
+  },
+  crashMs: {
+    kind: 'whole',
+    unit: 'ms',
+    min: 0,
+    max: 3_600_000,
+    default: 2_000,
+    description: 'How long it is down after a crash.',
+  },
+  quotaUsedUp: {
+    kind: 'switch',
+    default: false,
+    description: 'Answers every request 429 with the code insufficient_quota.',
+  },
   keepAliveMs: {
     kind: 'whole',
     unit: 'ms',

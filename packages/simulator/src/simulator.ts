@@ -51,7 +51,9 @@ export class Simulator implements AsyncDisposable {
   constructor(settings: SimulatorSettings, { clock = systemClock, chooseFault }: SimulatorParts) {
     this.#settings = settings;
     this.#clock = clock;
-    this.#exchanges = new Exchanges(settings, clock, chooseFault ?? null);
+    this.#exchanges = new Exchanges(settings, clock, chooseFault ?? null, () => {
+      if (!this.#settings.down) void this.outage(this.#settings.crashMs);
+    });
     this.#server = createServer({ requestTimeout: 0 }, (request, response) =>
       route(this, this.#exchanges, request, response),
     );

@@ -60,6 +60,75 @@ test('garbage is a 200 that is not JSON, and not counted as an answer', async ()
   assert.deepEqual(simulator.received(chatBody('Hello')), { received: 1, answered: 0 });
 });
 
+test('an empty answer and one cut in half are a 200 that looks whole, and not counted as answers', async () => {
+  await using simulator = await startSimulator({ rateEmpty: 1 });
+  const empty = await chat(simulator, chatBody('Hello'));
+  assert.deepEqual([empty.status, await empty.text()], [200, '']);
+  await simulator.configure({ rateEmpty: 0, rateCut: 1 });
+  const cut = await chat(simulator, chatBody('Hello'));
+  assert.equal(cut.status, 200);
+  await assert.rejects(cut.json(), SyntaxError);
+  assert.deepEqual(simulator.received(chatBody('Hello')), { received: 2, answered: 0 });
+});
+
+test('an answer that stalls begins and does not end until its client leaves', async () => {
+  await using simulator = await startSimulator({ rateStall: 1, slots: 1 });
+  const leaving = new AbortController();
+  const response = await fetch(`${simulator.url}/v1/chat/completions`, {
+    method: 'POST',
+    body: chatBody('Hello'),
+    signal: leaving.signal,
+  });
+  const reader = response.body!.getReader();
+  assert.match(Buffer.from((await reader.read()).value!).toString(), /^\{"id"/);
+  const rest = assert.rejects(reader.read(), { name: 'AbortError' });
+  leaving.abort();
+  await rest;
+  await until(() => simulator.stats().inFlight === 0);
+  assert.equal(simulator.stats().abandoned, 1);
+});
+
+test('a slow answer comes in pieces over its time, whole and counted', async () => {
+  const clock = new ManualClock();
+  await using simulator = await startSimulator({ rateSlow: 1, slowBodyMs: 60_000 }, { clock });
+  const answered = chat(simulator, chatBody('Hello')).then((response) => response.json());
+  await until(() => simulator.stats().running === 0 && simulator.stats().inFlight === 1);
+  await clock.advance(59_999);
+  assert.equal(simulator.stats().inFlight, 1);
+  await clock.advance(1);
+  assert.match(JSON.stringify(await answered), /chat\.completion/);
+  await until(() => simulator.stats().inFlight === 0);
+  assert.deepEqual(simulator.received(chatBody('Hello')), { received: 1, answered: 1 });
+});
+
+test('a text is refused each time it comes, and no other; a used-up quota refuses all', async () => {
+  await using simulator = await startSimulator({ refuseText: 'secret' });
+  const statusOf = async (text: string): Promise<number> => (await chat(simulator, chatBody(text))).status;
+  assert.deepEqual(
+    [await statusOf('a secret'), await statusOf('a secret'), await statusOf('Hello')],
+    [403, 403, 200],
+  );
+  await simulator.configure({ quotaUsedUp: true });
+  const refused = await chat(simulator, chatBody('Hello'));
+  assert.equal(refused.status, 429);
+  assert.match(await refused.text(), /"code":"insufficient_quota"/);
+});
+
+test('a text that crashes it cuts all that is in flight, and it is down for a while, each time', async () => {
+  const clock = new ManualClock();
+  await using simulator = await startSimulator({ crashText: 'boom', crashMs: 5_000, rateHang: 1 }, { clock });
+  for (const times of [1, 2]) {
+    const beside = assert.rejects(chat(simulator, chatBody('Hello')));
+    await until(() => simulator.stats().running === 1);
+    await assert.rejects(chat(simulator, chatBody('boom')));
+    await beside;
+    await assert.rejects(chat(simulator, chatBody('Hello')), brokenBy('ECONNREFUSED'));
+    assert.equal(simulator.stats().resets, 2 * times);
+    await clock.advance(5_000);
+    await until(() => simulator.listening);
+  }
+});
+
 test('a request that hangs is over when its client leaves, and its slot is free again', async () => {
   await using simulator = await startSimulator({ rateHang: 1, slots: 1 });
   const leaving = new AbortController();
