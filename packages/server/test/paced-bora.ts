@@ -127,7 +127,11 @@ export function questionLine(question: string, model?: string): string {
 }
 
 export function questionOf({ body }: ReceivedRequest): string {
-  const { messages } = JSON.parse(body.toString()) as { messages: { content: string }[] };
+  return questionOfBody(body);
+}
+
+export function questionOfBody(body: Uint8Array): string {
+  const { messages } = JSON.parse(Buffer.from(body).toString()) as { messages: { content: string }[] };
   return messages[0].content;
 }
 

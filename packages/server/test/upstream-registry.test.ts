@@ -314,7 +314,7 @@ test('429 for used-up quota pauses like a refusal, however long it asks to wait'
 
 test('a paused model is tried again with one request when a minute has passed, and paused again by its refusal', async () => {
   await using w = await world();
-  w.upstream.reply = json(403, {});
+  w.upstream.reply = json(401, {});
   await send(w.upstreams, line('a'));
   await send(w.upstreams, line('b'));
   await w.clock.advance(MINUTE);
@@ -323,6 +323,35 @@ test('a paused model is tried again with one request when a minute has passed, a
   assert.equal(more.length, 0);
   assert.equal(counted(await only.send(line('c', { faults: 2 }))), false);
   assert.equal(w.modelState(), 'paused');
+});
+
+test('a model that forbids different requests is asked a question of our own, whose answer ends the pause', async () => {
+  await using w = await world();
+  w.upstream.reply = json(403, {});
+  await send(w.upstreams, line('a'));
+  await send(w.upstreams, line('b'));
+  w.upstream.reply = json(200, {});
+  await w.clock.advance(MINUTE);
+  await until(w.upstreams, () => w.modelState() === 'up');
+  assert.equal(
+    w.upstream.requests[2].body.toString(),
+    '{"model":"m","messages":[{"role":"user","content":"Hello"}],"max_tokens":1}',
+  );
+
+  w.upstream.reply = json(403, {});
+  assert.equal(counted(await send(w.upstreams, line('a'))), true);
+  assert.equal(counted(await send(w.upstreams, line('b'))), true);
+  assert.equal(w.modelState(), 'up', 'what was refused before the answer accuses nobody else');
+});
+
+test('a question that says nothing leaves it to a request to try a model that forbade others', async () => {
+  await using w = await world();
+  w.upstream.reply = json(403, {});
+  await send(w.upstreams, line('a'));
+  await send(w.upstreams, line('b'));
+  w.upstream.reply = json(400, {});
+  await w.clock.advance(MINUTE);
+  await until(w.upstreams, () => w.modelState() === 'trial');
 });
 
 test('a model that is gone from /v1/models is paused by its 404 until it is listed again', async () => {

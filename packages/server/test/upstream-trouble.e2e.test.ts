@@ -185,6 +185,13 @@ const ALWAYS: readonly { what: string; reply: Reply; status: number; body: RegEx
     error: 'The upstream broke the connection in the middle of its answer.',
   },
   {
+    what: 'bytes that are no HTTP',
+    reply: ({ response }) => void response.socket!.end('\u0000\u0001 SSH-2.0 \r\n\r\n'),
+    status: 502,
+    body: /"code":"upstream_reset"/,
+    error: 'The upstream broke the connection in the middle of its answer.',
+  },
+  {
     what: '403',
     reply: json(403, { error: { message: 'this prompt is not allowed' } }),
     status: 403,
@@ -293,6 +300,37 @@ for (const refused of ['ab', 'ac', 'abcd']) {
     },
   );
 }
+
+for (const refused of ['ab', 'ef', 'abcdef']) {
+  test(
+    `lines ${refused} that are refused for what they ask fail with no other to compare them with`,
+    TIMEOUT,
+    async () => {
+      await using trouble = await startTrouble({ max_in_flight: 2 });
+      const { upstream, bora } = trouble;
+      const refusal = json(403, { error: { message: 'this prompt is not allowed' } });
+      upstream.reply = (request) => (refused.includes(questionOf(request)) ? refusal : answerWell)(request);
+      const job = await bora.ended(await bora.ask(refused === 'ab' ? ['a', 'b'] : QUESTIONS));
+      assert.deepEqual([job.status, job.failed_requests], ['SUCCESS', refused.length]);
+      const own = upstream.requests.filter((request) => questionOf(request) === 'Hello');
+      assert.ok(own.length <= 3, `${own.length} questions of Bora's own`);
+    },
+  );
+}
+
+test('lines that are refused alike, as is any question, wait and say so', TIMEOUT, async () => {
+  await using trouble = await startTrouble({ max_in_flight: 2 });
+  const { upstream, bora } = trouble;
+  upstream.reply = json(403, { error: { message: 'no access to this model' } });
+  const id = await bora.ask(['a', 'b']);
+  await bora.pass(3_600_000);
+  const waiting = await bora.client.jobs.get(id);
+  assert.match(waitingOf(waiting), /HTTP 403: no access to this model, for model m, since/);
+  assert.equal(waiting.failed_requests, 0);
+  assert.ok(upstream.requests.length <= 64, 'nothing but a question a minute');
+  upstream.reply = answerWell;
+  assertAllSucceeded(await bora.ended(id), 2);
+});
 
 test('a permission that is lost in the middle costs no line', TIMEOUT, async () => {
   await using trouble = await startTrouble({ max_in_flight: 2 });

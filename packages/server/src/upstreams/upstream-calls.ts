@@ -8,6 +8,7 @@ import { DEFAULT_ATTEMPT_TIMEOUT_MS, DEFAULT_MAX_IN_FLIGHT } from './upstreams.t
 import type { AttemptRequest, StreamedBody, UpstreamConfig } from './upstreams.ts';
 
 const LISTING_TIMEOUT_MS = 3_000;
+const QUESTION_TIMEOUT_MS = 30_000;
 const EMPTY_REQUEST = Buffer.from('{}');
 
 /** The calls that Bora makes of an upstream, and its connections. */
@@ -51,33 +52,33 @@ export class UpstreamCalls implements AsyncDisposable {
    * or 405 can only be about the path, and nobody answers it.
    */
   async hasEndpoint(endpoint: string): Promise<boolean | null> {
-    const request = {
-      method: 'POST',
-      path: this.#prefix + endpoint,
-      headers: this.#headers,
-      body: EMPTY_REQUEST,
-      maxAnswerBytes: ANSWER_BYTES_IN_MEMORY,
-      openSpill: null,
-    } as const;
-    const result = await this.#call(request, LISTING_TIMEOUT_MS);
+    const result = await this.#call(this.#small('POST', endpoint, EMPTY_REQUEST), LISTING_TIMEOUT_MS);
     if (result.kind === 'broken') return null;
     return result.status !== 404 && result.status !== 405;
   }
 
+  /** A request of Bora's own, whose answer is small. */
+  ask(endpoint: string, body: Uint8Array): Promise<CallResult> {
+    return this.#call(this.#small('POST', endpoint, body), QUESTION_TIMEOUT_MS);
+  }
+
   async list(): Promise<Listing> {
-    const request = {
-      method: 'GET',
-      path: this.#prefix + LISTING_PATH,
-      headers: this.#headers,
-      body: null,
-      maxAnswerBytes: ANSWER_BYTES_IN_MEMORY,
-      openSpill: null,
-    } as const;
-    return readListing(await this.#call(request, LISTING_TIMEOUT_MS));
+    return readListing(await this.#call(this.#small('GET', LISTING_PATH, null), LISTING_TIMEOUT_MS));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool.destroy();
+  }
+
+  #small(method: 'GET' | 'POST', path: string, body: Uint8Array | null): HttpRequest {
+    return {
+      method,
+      path: this.#prefix + path,
+      headers: this.#headers,
+      body,
+      maxAnswerBytes: ANSWER_BYTES_IN_MEMORY,
+      openSpill: null,
+    };
   }
 
   #headersFor({ contentType, length }: StreamedBody): string[] {

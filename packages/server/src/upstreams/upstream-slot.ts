@@ -13,6 +13,9 @@ import type { AttemptEnd, Pass } from './window.ts';
 
 type FailedReading = Extract<Reading, { kind: 'failure' }>;
 
+/** A connection that was closed while it idled breaks as soon as it is used; one that breaks later carried the request to somebody. */
+const STALE_WITHIN_MS = 5_000;
+
 const OTHER: AttemptEnd = { kind: 'other' };
 const OVERLOADED: AttemptEnd = { kind: 'overloaded' };
 
@@ -102,7 +105,8 @@ export class UpstreamSlot implements Slot {
           outcome = 'succeeded';
           return reading.verdict;
         }
-        const failure = resent ? asFresh(reading) : reading;
+        const mayBeStale = !resent && clock.elapsed() - sentAt <= STALE_WITHIN_MS;
+        const failure = mayBeStale ? reading : asFresh(reading, resent);
         const observed = await this.#observe(failure, request, answersWhenSent);
         const row = decide(observed);
         if (row.line === 'resend') continue;
@@ -165,6 +169,7 @@ export class UpstreamSlot implements Slot {
         return health.pause(reason);
       case 'pause-model':
         served.unlisted = symptom === 404;
+        served.forbiddenAt = symptom === 403 ? endpoint : null;
         return served.health.pause(
           served.unlisted
             ? `does not list the model ${served.model} any more`
@@ -209,12 +214,13 @@ function outcomeOf(verdict: Verdict, end: AttemptEnd): AttemptOutcome {
 }
 
 /**
- * Of a request that was sent before, on a connection that broke: if nobody takes it any more, the upstream died with it in flight, as
- * far as anybody can tell.
+ * As a failure of a connection that was not stale. If nobody takes a request any more that was sent before, on a connection that
+ * broke, the upstream died with it in flight, as far as anybody can tell.
  */
-function asFresh(reading: FailedReading): FailedReading {
+function asFresh(reading: FailedReading, resent: boolean): FailedReading {
   const { symptom } = reading;
-  return symptom === 'stale' || symptom === 'refused' ? { ...reading, symptom: 'reset' } : reading;
+  const isBreak = symptom === 'stale' || (resent && symptom === 'refused');
+  return isBreak ? { ...reading, symptom: 'reset' } : reading;
 }
 
 function listingSays(listing: Listing | null): Observation['listing'] {

@@ -2,6 +2,7 @@ import type { Clock } from '../observe/clock.ts';
 import { Health } from './health.ts';
 import type { Listing } from './model-listing.ts';
 import { ModelNames } from './model-names.ts';
+import { askItself } from './own-question.ts';
 import { RateBudget } from './rate-budget.ts';
 import { duration } from './reasons.ts';
 import { ServedEndpoints } from './served-endpoints.ts';
@@ -300,7 +301,7 @@ export class Upstream implements AsyncDisposable {
     const now = this.clock.now();
     let at = this.health.probeAt;
     if (this.health.servable) {
-      at = this.#nextRefresh(now);
+      at = now + Math.max(0, this.#listedAt + REFRESH_LISTING_MS - this.clock.elapsed());
       for (const { health } of this.#models.values()) at = Math.min(at, health.probeAt);
     }
     if (at === Infinity) return;
@@ -330,20 +331,22 @@ export class Upstream implements AsyncDisposable {
     });
   }
 
-  #nextRefresh(now: number): number {
-    return now + Math.max(0, this.#listedAt + REFRESH_LISTING_MS - this.clock.elapsed());
-  }
-
   #learn(listing: Listing): void {
     this.#listing = listing;
     this.#listedAt = this.clock.elapsed();
     if (listing.kind === 'models') this.#serve(this.#configured ?? new ModelNames(listing.models));
     if (listing.kind === 'none') this.#serve(this.#configured ?? ANY_NAME);
     this.#judgeUpstream(listing);
-    if (listing.kind !== 'silent')
-      for (const served of this.#models.values()) this.#judgeModel(served, listing);
+    if (listing.kind !== 'silent') this.#judgeModels(listing);
     this.schedule();
     this.#onChange();
+  }
+
+  #judgeModels(listing: Listing): void {
+    for (const served of this.#models.values()) {
+      if (served.health.probeAt <= this.clock.now())
+        served.judge(listing, (endpoint) => askItself(this, served, endpoint));
+    }
   }
 
   #serve(names: ModelNames): void {
@@ -369,16 +372,6 @@ export class Upstream implements AsyncDisposable {
     } else if (this.#names === null) {
       health.down(`answers HTTP 429 to GET /v1/models`, false);
     } else health.recover();
-  }
-
-  #judgeModel(served: ServedModel, listing: Listing): void {
-    if (served.health.probeAt > this.clock.now()) return;
-    if (served.unlisted && listing.kind === 'models' && !listing.models.includes(served.model)) {
-      served.health.pause(served.health.reason ?? '');
-    } else {
-      served.unlisted = false;
-      served.health.recover();
-    }
   }
 
   #entered(state: UpstreamState, reason: string | null, about: { model?: string }): void {
