@@ -12,7 +12,8 @@ export interface Finished {
 export interface BoraProcess {
   readonly child: ChildProcess;
   readonly finished: Promise<Finished>;
-  /** Resolves with the text so far once stderr matches; rejects if the process ends before. */
+  /** Resolve with the text so far once it matches; reject if the process ends before. */
+  stdoutMatches(pattern: RegExp): Promise<string>;
   stderrMatches(pattern: RegExp): Promise<string>;
 }
 
@@ -29,36 +30,44 @@ export function startBora(
     env: { ...Object.fromEntries(inherited), BORA_LOCAL_UPSTREAMS: 'ignore', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let stdout = '';
-  let stderr = '';
+  const text = { stdout: '', stderr: '' };
   const listeners = new Set<() => void>();
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-    for (const listener of listeners) listener();
-  });
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (more: string) => {
+      text[name] += more;
+      for (const listener of listeners) listener();
+    });
+  }
   const finished = new Promise<Finished>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+    child.on('close', (code, signal) => resolve({ code, signal, ...text }));
   });
+  const matches = (name: 'stdout' | 'stderr', pattern: RegExp): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!pattern.test(text[name])) return;
+        listeners.delete(look);
+        resolve(text[name]);
+      };
+      listeners.add(look);
+      look();
+      void finished.then(() =>
+        reject(new Error(`bora ended before ${name} matched ${pattern}:\n${text.stdout}\n${text.stderr}`)),
+      );
+    });
   return {
     child,
     finished,
-    stderrMatches(pattern) {
-      return new Promise((resolve, reject) => {
-        const look = (): void => {
-          if (!pattern.test(stderr)) return;
-          listeners.delete(look);
-          resolve(stderr);
-        };
-        listeners.add(look);
-        look();
-        void finished.then(() =>
-          reject(new Error(`bora ended before stderr matched ${pattern}:\n${stderr}`)),
-        );
-      });
-    },
+    stdoutMatches: (pattern) => matches('stdout', pattern),
+    stderrMatches: (pattern) => matches('stderr', pattern),
   };
+}
+
+/** What `--json` says once the command listens. */
+export async function listening(process: BoraProcess): Promise<{ url: string } & Record<string, unknown>> {
+  const banner = /^\{"url".*\}$/m;
+  const [line] = banner.exec(await process.stdoutMatches(banner)) ?? [];
+  return JSON.parse(line!) as { url: string };
 }
 
 /** Runs the `bora` command to its end. */

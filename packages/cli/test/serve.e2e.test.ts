@@ -5,25 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { bora, startBora } from './bora-process.ts';
-import type { BoraProcess } from './bora-process.ts';
+import { bora, listening, startBora } from './bora-process.ts';
 
 let folder: string;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'bora-serve-'));
 });
 after(() => rm(folder, { recursive: true }));
-
-/** The first JSON line with a `url` on stdout: what `--json` says once the command listens. */
-async function listening(process: BoraProcess): Promise<{ url: string } & Record<string, unknown>> {
-  let text = '';
-  for await (const chunk of process.child.stdout ?? []) {
-    text += String(chunk);
-    const line = text.split('\n').find((candidate) => candidate.startsWith('{"url"'));
-    if (line !== undefined) return JSON.parse(line) as { url: string };
-  }
-  throw new Error(`it never listened: ${(await process.finished).stderr}`);
-}
 
 test('simulate, serve, submit, results: the whole way through the commands', async () => {
   const simulator = startBora(['simulate', '--json', '--models', 'small,large']);

@@ -170,6 +170,7 @@ export class Bora implements AsyncDisposable {
     const { config, log, clock, worker, collector, auditRetention, api, opened } = this.#parts;
     await using _closedLast = opened;
     const graceMs = config.stopGraceSeconds * 1000;
+    log.info({ graceSeconds: config.stopGraceSeconds }, 'Bora stops; what is in flight may finish');
     const [{ aborted }] = await Promise.all([
       worker.stop(graceMs),
       closeWithin(api, graceMs, clock),
