@@ -8,6 +8,13 @@ export const CLIENT_ERROR_CODES = [
   'wait_timeout',
   'bad_result_line',
   'path_needs_node',
+  'invalid_request',
+  'missing_member',
+  'no_model',
+  'line_too_long',
+  'duplicate_custom_id',
+  'empty_list',
+  'submitted_in_part',
 ] as const;
 export type ClientErrorCode = (typeof CLIENT_ERROR_CODES)[number];
 

@@ -2,6 +2,7 @@ import { realClock } from './clock.ts';
 import type { Clock } from './clock.ts';
 import { Files } from './files.ts';
 import { Jobs } from './jobs.ts';
+import { Requests } from './requests.ts';
 import { retryPolicy } from './retry.ts';
 import { Transport } from './transport.ts';
 import { Upstreams } from './upstreams.ts';
@@ -32,6 +33,7 @@ export class BoraClient {
   readonly baseUrl: string;
   readonly files: Files;
   readonly jobs: Jobs;
+  readonly requests: Requests;
   readonly upstreams: Upstreams;
 
   constructor(options: BoraClientOptions = {}) {
@@ -47,5 +49,6 @@ export class BoraClient {
     this.files = new Files(transport);
     this.upstreams = new Upstreams(transport);
     this.jobs = new Jobs(transport, this.files, clock);
+    this.requests = new Requests(this.files, this.jobs);
   }
 }

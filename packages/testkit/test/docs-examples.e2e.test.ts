@@ -54,6 +54,29 @@ test('the curl of the page about moving runs as it stands, to its results', asyn
   await assertSucceeds((JSON.parse(stdout) as { id: string }).id);
 });
 
+/** What each example of the page about the client prints, in their order. */
+const CLIENT_EXAMPLES = [
+  /^request-0 \S.*\nrequest-1 \S.*\nrequest-2 \S.*\n$/,
+  /^\{ custom_id: 'a', body: \{ max_tokens: 100, messages: .*file_url/s,
+  /^\{"custom_id":"a".*\nRequest 1: Its custom_id "a" is that of request 0, too\.\nRequest 2: Its body lacks "messages"/,
+  /^3 jobs: .*\n250 answers, [1-9]\d* tokens\n$/,
+  /^succeeded\n$/,
+  /^true SUCCESS [1-9]\d*\n(output \d+\n)+$/,
+  /^job_not_found 404 false\n$/,
+];
+
+test('the examples of the page about the client run as they stand', async () => {
+  const examples = blocks('docs/client.md', 'ts');
+  assert.equal(examples.length, CLIENT_EXAMPLES.length);
+  const printed = await Promise.all(
+    examples.map(async (code) => {
+      const program = code.replace(ADDRESS, whole.url);
+      return (await run(process.execPath, ['--input-type=module', '--eval', program], { cwd: ROOT })).stdout;
+    }),
+  );
+  for (const [at, expected] of CLIENT_EXAMPLES.entries()) assert.match(printed[at], expected);
+});
+
 const CONFIGURED = ['docs/move-from-mistral.md', ...globSync('docs/connect/*.md', { cwd: ROOT })];
 
 test('each page about connecting a server shows a bora.yaml that Bora takes', () => {

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { BoraClient } from '@bora/client';
+import { BoraError } from '@bora/client/bora-error';
+import { forChat } from '@bora/client/request-builders';
+import type { BatchRequest } from '@bora/client/request-builders';
+import { SubmittedInPart } from '@bora/client/requests';
+import type { ListProgress } from '@bora/client/requests';
+import { UsageTotal } from '@bora/client/usage-total';
+import type { BatchJob } from '@bora/protocol/mistral-jobs';
+import { startWholeBora } from '@bora/testkit/whole-bora';
+import type { WholeBora } from '@bora/testkit/whole-bora';
+
+const CHAT = { endpoint: '/v1/chat/completions', model: 'simulated-chat' } as const;
+const SOON = { intervalMs: 20 };
+
+let whole: WholeBora;
+let bora: BoraClient;
+before(async () => {
+  whole = await startWholeBora();
+  bora = whole.client;
+});
+after(() => whole[Symbol.asyncDispose]());
+
+function* prompts(count: number): Generator<BatchRequest> {
+  for (let place = 0; place < count; place += 1) yield forChat(`prompt ${place}`, { max_tokens: 4 });
+}
+
+async function fileCount(): Promise<number> {
+  return (await bora.files.list()).total!;
+}
+
+test('a list goes out as several jobs and comes back as one, in its order, and its files are deleted', async () => {
+  const filesBefore = await fileCount();
+  const progress: ListProgress[] = [];
+  let jobs: readonly BatchJob[] = [];
+  const usage = new UsageTotal();
+  const ids: [number | null, string | null][] = [];
+  const outcomes = bora.requests.run(prompts(25), CHAT, {
+    ...SOON,
+    maxRequests: 10,
+    deleteFiles: true,
+    onSubmitted: (created) => (jobs = created),
+    onProgress: (seen) => progress.push(seen),
+  });
+  for await (const outcome of outcomes) {
+    ids.push([outcome.ordinal, outcome.customId]);
+    usage.add(outcome);
+  }
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 25 }, (_, place) => [place, `request-${place}`]),
+  );
+  assert.equal(jobs.length, 3);
+  const { total, completed, succeeded, failed } = progress.at(-1)!;
+  assert.deepEqual([total, completed, succeeded, failed], [25, 25, 25, 0]);
+  assert.ok(usage.requests === 25 && usage.totalTokens > 25);
+  assert.equal(await fileCount(), filesBefore);
+});
+
+test('by the ids of its jobs a list is waited for and read where another program left it', async () => {
+  const submitted = await bora.requests.submit(prompts(4), CHAT, { maxRequests: 2 });
+  const ended = await bora.requests.wait(
+    submitted.map(({ id }) => id),
+    SOON,
+  );
+  const read: unknown[] = [];
+  for await (const { customId } of bora.requests.results(ended)) read.push(customId);
+  assert.deepEqual(read, ['request-0', 'request-1', 'request-2', 'request-3']);
+});
+
+test('a list that ends in an error leaves neither jobs nor files, and its error is the one thrown', async () => {
+  const filesBefore = await fileCount();
+  async function* broken(): AsyncGenerator<BatchRequest> {
+    yield* prompts(15);
+    throw new RangeError('row 16 cannot be read');
+  }
+  await assert.rejects(bora.requests.submit(broken(), CHAT, { maxRequests: 10 }), RangeError);
+  await assert.rejects(bora.requests.submit([...prompts(12), { body: {} }], CHAT, { maxRequests: 10 }), {
+    name: 'InvalidRequest',
+    message: 'Request 12: Its body lacks "messages", which /v1/chat/completions needs.',
+  });
+  await assert.rejects(bora.requests.submit([], CHAT), { code: 'empty_list' });
+  await assert.rejects(bora.requests.submit(prompts(3), { ...CHAT, model: 'nobody' }), {
+    code: 'unknown_model',
+  });
+  assert.equal(await fileCount(), filesBefore);
+});
+
+test('where some jobs could be created and others not, the error holds both', async () => {
+  const limited = await startWholeBora({
+    env: { BORA_MAX_ACTIVE_JOBS: '1' },
+    simulator: { latencyMs: { p50: 60_000, p99: 60_000 } },
+  });
+  try {
+    const client = new BoraClient({ baseUrl: limited.url, maxRetries: 0 });
+    const submitting = client.requests.submit(prompts(6), CHAT, { maxRequests: 2 });
+    await assert.rejects(submitting, (error: SubmittedInPart) => {
+      assert.ok(error instanceof SubmittedInPart && error.cause instanceof BoraError);
+      assert.deepEqual([error.code, error.jobs.length, error.fileIds.length], ['submitted_in_part', 1, 2]);
+      assert.match(error.message, /^1 of 3 jobs were created: .*Create the others over fileIds/);
+      return true;
+    });
+    assert.equal((await client.files.list()).total, 3);
+  } finally {
+    await limited[Symbol.asyncDispose]();
+  }
+});
+
+test('a wait that is given up leaves nothing behind', async () => {
+  const stop = new AbortController();
+  const jobs = await bora.requests.submit(prompts(2), CHAT, { maxRequests: 1 });
+  const waiting = bora.requests.wait(jobs, {
+    intervalMs: 60_000,
+    signal: stop.signal,
+    onProgress: () => stop.abort(new Error('enough')),
+  });
+  await assert.rejects(waiting, /enough/);
+});

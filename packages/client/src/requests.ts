@@ -1,0 +1,220 @@
+import type { BatchJob, NewJob } from './job-types.ts';
+import { BoraError } from './bora-error.ts';
+import type { Files } from './files.ts';
+import type { Jobs } from './jobs.ts';
+import type { JsonObject, RequestOutcome } from './outcome.ts';
+import { partsOf } from './request-parts.ts';
+import type { Part, RequestList } from './request-parts.ts';
+import { previewRequests } from './request-preview.ts';
+import type { PreviewOptions, RequestPreview } from './request-preview.ts';
+import type { RequestPurpose } from './request-check.ts';
+import type { WaitOptions } from './wait.ts';
+
+/** What the jobs of a list have in common; the list is their input. */
+export type ListJob = Omit<NewJob, 'input_files' | 'requests'>;
+
+export interface SubmitOptions {
+  /** Most requests in one job; a longer list becomes several. Default 1,000,000, what Mistral's service takes. */
+  readonly maxRequests?: number;
+  /** Most bytes in one job's file; the same. Default 500,000,000. */
+  readonly maxBytes?: number;
+  /** Default `requests.jsonl`. */
+  readonly filename?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** All jobs of a list taken together. */
+export interface ListProgress {
+  readonly total: number;
+  readonly completed: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  /** As last seen, in the order of the list; those not seen yet are missing. */
+  readonly jobs: readonly BatchJob[];
+}
+
+export interface ListWaitOptions extends Omit<WaitOptions, 'onProgress'> {
+  /** Called with each look at any of the jobs. */
+  readonly onProgress?: (progress: ListProgress) => void;
+}
+
+export interface ResultOptions {
+  /** Deletes the input and result files of the jobs after the last outcome was taken; not if reading stops before. Default false. */
+  readonly deleteFiles?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RunOptions extends SubmitOptions, ListWaitOptions, ResultOptions {
+  /** Called once with the jobs as created. Keep their ids: with them `wait` and `results` go on where a program stopped. */
+  readonly onSubmitted?: (jobs: readonly BatchJob[]) => void;
+}
+
+/** A list was submitted in part: `jobs` run, and `fileIds` are uploaded and in no job. The cause says why. */
+export class SubmittedInPart extends BoraError {
+  override readonly name = 'SubmittedInPart';
+  readonly jobs: readonly BatchJob[];
+  readonly fileIds: readonly string[];
+
+  constructor(cause: unknown, jobs: readonly BatchJob[], fileIds: readonly string[]) {
+    super(
+      `${jobs.length} of ${jobs.length + fileIds.length} jobs were created: ${cause instanceof Error ? cause.message : String(cause)} ` +
+        'Create the others over fileIds, or cancel the jobs.',
+      { code: 'submitted_in_part' },
+      { cause },
+    );
+    this.jobs = jobs;
+    this.fileIds = fileIds;
+  }
+}
+
+const MAX_REQUESTS = 1_000_000;
+const MAX_BYTES = 500_000_000;
+
+/** Lists of requests, however long: checked, cut into files, sent as jobs, waited for and read as one. */
+export class Requests {
+  readonly #files: Files;
+  readonly #jobs: Jobs;
+
+  constructor(files: Files, jobs: Jobs) {
+    this.#files = files;
+    this.#jobs = jobs;
+  }
+
+  /** What `submit` would upload, and all that is wrong with it; nothing is sent. See `previewRequests`. */
+  preview(requests: RequestList, job: RequestPurpose, options: PreviewOptions = {}): Promise<RequestPreview> {
+    return previewRequests(requests, job, options);
+  }
+
+  /**
+   * Uploads a list, an iterable or an async iterable, in constant memory (in Node), and creates a job for each file that it takes. All is
+   * uploaded before the first job is created, so a list that ends in an error starts nothing and leaves no file.
+   * @throws InvalidRequest, BoraError `empty_list`, or what the list throws: nothing was started.
+   * @throws SubmittedInPart if some jobs could be created and others not.
+   */
+  async submit(requests: RequestList, job: ListJob, options: SubmitOptions = {}): Promise<BatchJob[]> {
+    const { maxRequests = MAX_REQUESTS, maxBytes = MAX_BYTES, filename = 'requests.jsonl', signal } = options;
+    const fileIds: string[] = [];
+    const jobs: BatchJob[] = [];
+    let mayHaveCreated = false;
+    try {
+      for await (const part of partsOf(requests, job, { maxRequests, maxBytes }))
+        fileIds.push(await this.#upload(part, filename, signal));
+      if (fileIds.length === 0) throw new BoraError('The list holds no requests.', { code: 'empty_list' });
+      for (const id of fileIds) {
+        mayHaveCreated = true;
+        jobs.push(await this.#jobs.create({ ...job, input_files: [id] }, signal));
+      }
+      return jobs;
+    } catch (error) {
+      if (jobs.length > 0) throw new SubmittedInPart(error, jobs, fileIds.slice(jobs.length));
+      // Without an answer the first job may exist, and needs its file.
+      const isRefused = error instanceof BoraError && error.status !== null && error.status < 500;
+      if (isRefused || !mayHaveCreated) await this.#discard(fileIds);
+      throw error;
+    }
+  }
+
+  /**
+   * Waits until all jobs have ended, and answers them in order. Takes jobs or their ids.
+   * @throws as `Jobs.waitUntilComplete`, of the first that fails; the others go on by themselves.
+   */
+  async wait(jobs: readonly (BatchJob | string)[], options: ListWaitOptions = {}): Promise<BatchJob[]> {
+    const { onProgress, signal, ...waiting } = options;
+    const seen: (BatchJob | undefined)[] = jobs.map(() => undefined);
+    const failed = new AbortController();
+    const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+    const waits = jobs.map(async (job, place) => {
+      const note = (looked: BatchJob): void => {
+        seen[place] = looked;
+        onProgress?.(progressOf(seen));
+      };
+      const id = typeof job === 'string' ? job : job.id;
+      return this.#jobs.waitUntilComplete(id, { ...waiting, onProgress: note, signal: stop });
+    });
+    try {
+      return await Promise.all(waits);
+    } catch (error) {
+      failed.abort(error);
+      await Promise.allSettled(waits);
+      throw error;
+    }
+  }
+
+  /**
+   * What became of each request, in the order of the list: `Jobs.results` of all jobs, with `ordinal` counted over the whole list. Jobs must
+   * have ended.
+   */
+  async *results<Body = JsonObject>(
+    jobs: readonly BatchJob[],
+    options: ResultOptions = {},
+  ): AsyncGenerator<RequestOutcome<Body>, void, undefined> {
+    const { deleteFiles = false, signal } = options;
+    let before = 0;
+    for (const job of jobs) {
+      for await (const outcome of this.#jobs.results<Body>(job, signal))
+        yield outcome.ordinal === null ? outcome : { ...outcome, ordinal: before + outcome.ordinal };
+      before += job.total_requests;
+    }
+    if (!deleteFiles) return;
+    for (const { input_files: inputs, output_file: output, error_file: error } of jobs)
+      for (const id of [...inputs, output, error]) if (id !== null) await this.#delete(id, signal);
+  }
+
+  /**
+   * All in one: submits the list, waits, and gives each outcome in the order of the list. A program that stops meanwhile leaves jobs that
+   * go on: give `onSubmitted` to keep their ids.
+   */
+  async *run<Body = JsonObject>(
+    requests: RequestList,
+    job: ListJob,
+    options: RunOptions = {},
+  ): AsyncGenerator<RequestOutcome<Body>, void, undefined> {
+    const { onSubmitted, ...rest } = options;
+    const jobs = await this.submit(requests, job, rest);
+    onSubmitted?.(jobs);
+    yield* this.results<Body>(await this.wait(jobs, rest), rest);
+  }
+
+  async #upload({ chunks }: Part, filename: string, signal: AbortSignal | undefined): Promise<string> {
+    // Fetch reports a body that breaks off as a broken connection; what the list threw is what its author must see.
+    let thrown: { readonly error: unknown } | null = null;
+    const watched = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+      try {
+        yield* chunks;
+      } catch (error) {
+        thrown = { error };
+        throw error;
+      }
+    };
+    try {
+      return (await this.#files.upload(watched(), { filename }, signal)).id;
+    } catch (error) {
+      throw (thrown as { readonly error: unknown } | null)?.error ?? error;
+    }
+  }
+
+  /** Of files that nobody knows of. If it cannot be done, the error on its way is the one to be seen. */
+  async #discard(fileIds: readonly string[]): Promise<void> {
+    await Promise.allSettled(fileIds.map((id) => this.#files.delete(id)));
+  }
+
+  async #delete(id: string, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#files.delete(id, signal);
+    } catch (error) {
+      if (!(error instanceof BoraError && error.status === 404)) throw error;
+    }
+  }
+}
+
+function progressOf(seen: readonly (BatchJob | undefined)[]): ListProgress {
+  const jobs = seen.filter((job) => job !== undefined);
+  const sum = (count: (job: BatchJob) => number): number => jobs.reduce((all, job) => all + count(job), 0);
+  return {
+    total: sum((job) => job.total_requests),
+    completed: sum((job) => job.completed_requests),
+    succeeded: sum((job) => job.succeeded_requests),
+    failed: sum((job) => job.failed_requests),
+    jobs,
+  };
+}
