@@ -64,8 +64,8 @@ const PATHS: readonly (readonly [string, number, RegExp])[] = [
   ['/v1/files/%ff/content', 400, /"code":"malformed_http"/],
   [`/v1/files/${'a'.repeat(1_000)}`, 400, /"code":"malformed_http"/],
   ['/v1/files/../files', 404, /unknown_path/],
-  ['//v1//files', 404, /unknown_path/],
-  ['/v1/v1/v1/files', 404, /unknown_path/],
+  ['/files//v1', 404, /lacks \/v1/],
+  ['/v1/../v1/files', 404, /unknown_path/],
   ['http://elsewhere/v1/files', 200, /"total":1/],
   ['*', 404, /unknown_path/],
 ];
