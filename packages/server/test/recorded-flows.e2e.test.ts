@@ -263,3 +263,33 @@ for (const client of CLIENTS) {
     },
   );
 }
+
+test('lines with repeated, missing and null ids, with method and url, and with another model run as the job says', async () => {
+  const body = `{"model":"large","messages":${MESSAGES}}`;
+  const lines = [
+    `{"custom_id":"a","method":"POST","url":"${CHAT}","body":${body}}`,
+    `{"custom_id":"a","body":${body}}`,
+    `{"custom_id":null,"body":${body}}`,
+    `{"body":${body}}`,
+  ];
+  const file = await whole.client.files.upload(new Blob([lines.join('\r\n')]), { filename: 'in.jsonl' });
+  const seen = upstream.requests.length;
+  const { id } = await whole.client.jobs.create({ endpoint: CHAT, model: 'small', input_files: [file.id] });
+  const job = await whole.client.jobs.waitUntilComplete(id, { intervalMs: 20 });
+  assert.deepEqual([job.status, job.succeeded_requests], ['SUCCESS', 4]);
+  const models = upstream.requests.slice(seen).map(({ body: sent }) => sent['model']);
+  assert.deepEqual(models, ['small', 'small', 'small', 'small']);
+
+  const text = await (await fetch(`${whole.url}/v1/files/${job.output_file}/content`)).text();
+  const results = text.trimEnd().split('\n');
+  assert.deepEqual(
+    results.map((line) => (JSON.parse(line) as { custom_id: unknown }).custom_id),
+    ['a', 'a', null, null],
+  );
+  for (const line of results) {
+    assert.match(
+      line,
+      /^\{"id":"batch-[^"]+","custom_id":("a"|null),"response":\{"status_code":200,"body":\{.*\}\},"error":null\}$/,
+    );
+  }
+});

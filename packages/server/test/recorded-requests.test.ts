@@ -77,6 +77,7 @@ describe('jobs are listed as each client asks', () => {
       ['fourth', 'third', 'first'],
     ],
     ['joined by commas, in lower case', 'status=queued%2CRUNNING', ['fourth', 'third', 'first']],
+    ['Python, several status and metadata', 'status=QUEUED&status=CANCELLED&name=second', ['second']],
     ['a status no job has', 'status=RUNNING', []],
     ['Delphi, a boolean', 'created_by_me=True', NEWEST],
     ['Delphi, the other boolean', 'created_by_me=False&page_size=100', NEWEST],

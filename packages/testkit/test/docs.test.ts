@@ -78,6 +78,25 @@ test('each failure says what is seen and what to do, and names tests that are th
   assert.deepEqual(faults, []);
 });
 
+test('all that clients rely on names tests, or rows of their tables, that are there', () => {
+  const claims = all(read('docs/conformance.md'), /^- (.+)$/gm);
+  assert.ok(claims.length > 30, `only ${claims.length} claims`);
+  const faults = claims.flatMap((claim) => {
+    const tests = [...claim.matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)];
+    const missing = tests.filter(([, title = '', path = '']) => {
+      const file = join('docs', path);
+      return !hasTest(file, title) && !hasRow(file, title);
+    });
+    return tests.length === 0 ? [claim] : missing.map(([link]) => link);
+  });
+  assert.deepEqual(faults, []);
+});
+
+/** Whether a row of a table in the file begins with this name. */
+function hasRow(path: string, name: string): boolean {
+  return ["'", '`'].some((quote) => read(path).replace(/\[\s+/g, '[').includes(`[${quote}${name}${quote},`));
+}
+
 /** Whether a test in the file has this title, with anything in place of what its title computes. */
 function hasTest(path: string, title: string): boolean {
   const titles = read(path).matchAll(/\b(?:test|it|describe)\(\s*(['"`])((?:(?!\1).)+)\1/gs);
