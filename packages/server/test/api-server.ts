@@ -47,6 +47,7 @@ export interface ApiServerOptions {
 
 const SETTINGS: ApiSettings = {
   publicUrl: null,
+  corsOrigins: null,
   maxPendingRequests: null,
   maxActiveJobs: null,
   maxStoredBytes: null,

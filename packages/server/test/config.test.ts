@@ -204,6 +204,14 @@ for (const [what, sources, wanted] of [
     { folder, env: { BORA_FETCH_ALLOW: '10.0.0.0/8,10.0.0.0/33' } },
     /BORA_FETCH_ALLOW names "10\.0\.0\.0\/33"; it must be an address or a network/,
   ],
+  ...['https://a/path', 'a.example', 'null', '*,https://a', 'https://user@a'].map(
+    (origins) =>
+      [
+        `the origin ${origins}`,
+        { folder, env: { BORA_CORS_ORIGINS: origins } },
+        /BORA_CORS_ORIGINS names ".+"; it must be origins such as/,
+      ] as const,
+  ),
   [
     'the same upstream twice',
     { folder, env: { BORA_UPSTREAM: 'http://a,http://a/v1' } },
@@ -212,6 +220,19 @@ for (const [what, sources, wanted] of [
 ] as const) {
   test(`${what} is refused with a sentence`, () => assert.match(refusal(sources), wanted));
 }
+
+test('origins are read as browsers send them', () => {
+  const read = (origins: string): unknown =>
+    readConfig({ folder, env: { BORA_CORS_ORIGINS: origins } }).corsOrigins;
+  assert.deepEqual(read('https://App.example:443/, http://b:8080,tauri://localhost'), [
+    'https://app.example',
+    'http://b:8080',
+    'tauri://localhost',
+  ]);
+  assert.equal(read('*'), 'all');
+  assert.deepEqual(read('none'), []);
+  assert.equal(read(''), null);
+});
 
 test('upstreams in two places are refused', () => {
   const sources = withFile('upstreams: [{ url: "http://a" }]', { env: { BORA_UPSTREAM: 'http://b' } });

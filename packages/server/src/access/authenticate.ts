@@ -44,11 +44,16 @@ export class Authenticator {
     this.#records = records;
   }
 
-  /** Until the first key was made everybody is an admin of the default workspace. */
-  async identify(headers: IncomingHttpHeaders, ip: string | null): Promise<Identified> {
+  /** Whether a call needs a key, which it does for good once the first one was made. */
+  async hasKeys(): Promise<boolean> {
     // Never false again once true (see the port), so it is asked no more.
     this.#hasKeys ||= await this.#records.hasKeys();
-    if (!this.#hasKeys) return identified(await this.#records.defaultWorkspace(), 'admin', { ip });
+    return this.#hasKeys;
+  }
+
+  /** Until the first key was made everybody is an admin of the default workspace. */
+  async identify(headers: IncomingHttpHeaders, ip: string | null): Promise<Identified> {
+    if (!(await this.hasKeys())) return identified(await this.#records.defaultWorkspace(), 'admin', { ip });
     const sent = keyOf(headers);
     const found = sent === null ? null : await this.#records.findKey(hashOfKey(sent));
     if (found === null) return { kind: 'unknown' };

@@ -15,6 +15,7 @@ import { readyRoute } from './admin/ready.ts';
 import { resumeUpstreamRoute } from './admin/resume-upstream.ts';
 import { revokeKeyRoute } from './admin/revoke-key.ts';
 import { identifyCallers } from './caller.ts';
+import { answerCrossOrigin } from './cross-origin.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { answerErrors } from './error-answers.ts';
 import { contentRoute } from './files/content.ts';
@@ -56,6 +57,7 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   stampAnswers(app);
   observeCalls(app, deps);
   answerErrors(app, deps);
+  answerCrossOrigin(app, deps);
   identifyCallers(app, deps);
 
   uploadRoute(app, deps);

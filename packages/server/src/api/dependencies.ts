@@ -30,6 +30,8 @@ export interface ApiDependencies {
 /** What of the configuration the edge needs, with the limits of workspaces that have none of their own; null = no limit. */
 export interface ApiSettings extends WorkspaceLimits {
   readonly publicUrl: string | null;
+  /** Origins of pages that may call; null: all once keys exist, none before. */
+  readonly corsOrigins: 'all' | readonly string[] | null;
   readonly maxLineBytes: number;
   readonly maxCreateBytes: number;
   readonly minFreeBytes: number;

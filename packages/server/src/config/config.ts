@@ -4,6 +4,8 @@ import { resolve } from 'node:path';
 import type { FileUpstream } from './bora-yaml.ts';
 import { readBoraYaml } from './bora-yaml.ts';
 import { ConfigError } from './config-error.ts';
+import { readCorsOrigins } from './cors-origins.ts';
+import type { CorsOrigins } from './cors-origins.ts';
 import { readDeadlinePolicy } from './deadline-policy.ts';
 import { readOptionValue } from './option-values.ts';
 import { OPTIONS } from './options.ts';
@@ -12,9 +14,10 @@ import type { OptionName, OptionValues } from './options.ts';
 /** All that Bora was told, checked. */
 export interface Config extends Omit<
   OptionValues,
-  'config' | 'upstream' | 'upstreamApiKey' | 'upstreamMaxInFlight' | 'deadlinePolicy'
+  'config' | 'upstream' | 'upstreamApiKey' | 'upstreamMaxInFlight' | 'deadlinePolicy' | 'corsOrigins'
 > {
   readonly upstreams: readonly UpstreamOptions[];
+  readonly corsOrigins: CorsOrigins;
   /** Jobs that ask for less time get this much: see `readDeadlinePolicy`. */
   readonly leastTimeoutMs: number;
 }
@@ -90,7 +93,8 @@ export function readConfig(sources: ConfigSources = {}): Config {
         'URL under which that upstream reaches Bora, or write documents: data.',
     );
   }
-  return { ...rest, data: resolve(folder, rest.data), publicUrl, upstreams, leastTimeoutMs };
+  const corsOrigins = readCorsOrigins(rest.corsOrigins);
+  return { ...rest, data: resolve(folder, rest.data), publicUrl, corsOrigins, upstreams, leastTimeoutMs };
 }
 
 function readConfigFile(path: string, required: boolean): ReturnType<typeof readBoraYaml> {

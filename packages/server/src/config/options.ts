@@ -117,6 +117,15 @@ export const OPTIONS = {
     description:
       'Base URL under which clients reach Bora, for signed download links; otherwise the Host header of the call is used.',
   },
+  corsOrigins: {
+    env: 'BORA_CORS_ORIGINS',
+    flag: '--cors-origins',
+    type: 'list',
+    default: null,
+    description:
+      'Origins of web pages that may call Bora, such as https://app.example, separated by commas; * for all, or none. Without it all ' +
+      'may once API keys exist, and none before.',
+  },
   maxPendingRequests: {
     env: 'BORA_MAX_PENDING_REQUESTS',
     flag: '--max-pending-requests',
