@@ -138,7 +138,7 @@ test('a job for an endpoint that its upstream lacks waits and says so, and fails
   assert.deepEqual([job.status, job.completed_requests], ['RUNNING', 0]);
 });
 
-test('tools and formats reach the upstream byte for byte, and nothing but the model is put in', async () => {
+test('tools, formats and files in messages reach the upstream byte for byte, and nothing but the model is put in', async () => {
   await using upstream = await startScriptedUpstream(['small'], () => chatAnswer('small', 'ok'));
   await using own = await startWholeBora({ upstreams: [upstream.url] });
   const odd =
@@ -150,6 +150,7 @@ test('tools and formats reach the upstream byte for byte, and nothing but the mo
       .split('\n')
       .map((line) => /"body": (.*)\}$/.exec(line)![1]),
     odd,
+    '{"messages":[{"role":"user","content":[{"type":"file","file_id":"00000000-0000-4000-8000-000000000000"}]}]}',
   ];
   const file = await own.client.files.upload(
     new File([bodies.map((body) => `{"body": ${body}}\n`).join('')], 'in.jsonl'),
