@@ -1,3 +1,4 @@
+import { madeCustomId } from './custom-id-clash.ts';
 import type { BatchEndpoint } from './job-types.ts';
 import type { BatchRequest } from './request-builders.ts';
 
@@ -64,7 +65,7 @@ export function lineOf(
     );
   if ((model ?? null) === null && typeof body['model'] !== 'string')
     return problem('no_model', 'Neither the job nor its body names a model.');
-  const customId = given ?? `request-${place}`;
+  const customId = given ?? madeCustomId(place);
   try {
     return { customId, text: JSON.stringify({ custom_id: customId, body }) };
   } catch (error) {

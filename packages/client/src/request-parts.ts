@@ -1,4 +1,5 @@
 import { BoraError } from './bora-error.ts';
+import { clashFinder } from './custom-id-clash.ts';
 import type { BatchRequest } from './request-builders.ts';
 import { isProblem, lineOf } from './request-check.ts';
 import type { RequestProblem, RequestPurpose } from './request-check.ts';
@@ -43,17 +44,26 @@ export async function* partsOf(
   limits: PartLimits,
 ): AsyncGenerator<Part, void, undefined> {
   const lines = encodedLines(requests, purpose, limits.maxBytes);
+  let isReading = false;
+  const nextLine = async (): Promise<IteratorResult<Uint8Array, void>> => {
+    isReading = true;
+    const line = await lines.next();
+    isReading = false;
+    return line;
+  };
   try {
-    let next = await lines.next();
+    let next = await nextLine();
     while (!next.done) {
       let isRead = false;
       const chunks = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
         let chunk: Uint8Array[] = [];
         let waiting = 0;
         let bytes = 0;
-        for (let count = 0; !next.done && count < limits.maxRequests; count += 1) {
+        for (let count = 0; !next.done; count += 1) {
           const line = next.value;
-          if (count > 0 && bytes + line.length > limits.maxBytes) break;
+          const fits = count < limits.maxRequests && bytes + line.length <= limits.maxBytes;
+          // Whatever the limits, a part takes a request: parts of none would go on for ever.
+          if (count > 0 && !fits) break;
           chunk.push(line);
           waiting += line.length;
           bytes += line.length;
@@ -62,7 +72,7 @@ export async function* partsOf(
             chunk = [];
             waiting = 0;
           }
-          next = await lines.next();
+          next = await nextLine();
         }
         if (waiting > 0) yield joined(chunk, waiting);
         isRead = true;
@@ -71,7 +81,10 @@ export async function* partsOf(
       if (!isRead) return;
     }
   } finally {
-    await lines.return();
+    const closed = lines.return();
+    // A list closes once it has given what it was asked for. One that never does must not hold up the abort of its upload.
+    if (isReading) closed.catch(() => {});
+    else await closed;
   }
 }
 
@@ -82,10 +95,13 @@ async function* encodedLines(
   maxBytes: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const encoder = new TextEncoder();
+  const clashOf = clashFinder();
   let place = 0;
   for await (const request of requests) {
     const line = lineOf(request, place, purpose);
     if (isProblem(line)) throw new InvalidRequest(line);
+    const clash = clashOf(request, place);
+    if (clash !== null) throw new InvalidRequest(clash);
     const bytes = encoder.encode(`${line.text}\n`);
     if (bytes.length > maxBytes)
       throw new InvalidRequest(tooLong(place, line.customId, bytes.length, maxBytes));

@@ -1,3 +1,4 @@
+import { clashFinder } from './custom-id-clash.ts';
 import { isProblem, lineOf } from './request-check.ts';
 import type { RequestProblem, RequestPurpose } from './request-check.ts';
 import { tooLong } from './request-parts.ts';
@@ -38,6 +39,8 @@ export async function previewRequests(
   const { shown = 3, maxLineBytes = MAX_LINE_BYTES } = options;
   const encoder = new TextEncoder();
   const places = new Map<string, number>();
+  const clashOf = clashFinder();
+  let clashes = false;
   const firstLines: string[] = [];
   const problems: RequestProblem[] = [];
   let problemCount = 0;
@@ -52,9 +55,15 @@ export async function previewRequests(
     if (isProblem(line)) note(line);
     else {
       const { customId, text } = line;
+      const clash = clashes ? null : clashOf(request, place);
+      if (clash !== null) {
+        clashes = true;
+        note(clash);
+      }
       const length = encoder.encode(text).length + 1;
       const before = places.get(customId);
-      if (length > maxLineBytes) note(tooLong(place, customId, length, maxLineBytes));
+      // The server's limit is on the line without its line break.
+      if (length - 1 > maxLineBytes) note(tooLong(place, customId, length - 1, maxLineBytes));
       if (before === undefined) places.set(customId, place);
       else note(duplicate(place, customId, before));
       if (firstLines.length < shown) firstLines.push(text);

@@ -2,12 +2,14 @@ import type { BatchJob, NewJob } from './job-types.ts';
 import { BoraError } from './bora-error.ts';
 import type { Files } from './files.ts';
 import type { Jobs } from './jobs.ts';
+import { JobNotEnded } from './not-yet.ts';
 import type { JsonObject, RequestOutcome } from './outcome.ts';
 import { partsOf } from './request-parts.ts';
 import type { Part, RequestList } from './request-parts.ts';
 import { previewRequests } from './request-preview.ts';
 import type { PreviewOptions, RequestPreview } from './request-preview.ts';
 import type { RequestPurpose } from './request-check.ts';
+import { isComplete } from './wait.ts';
 import type { WaitOptions } from './wait.ts';
 
 /** What the jobs of a list have in common; the list is their input. */
@@ -49,16 +51,20 @@ export interface RunOptions extends SubmitOptions, ListWaitOptions, ResultOption
   readonly onSubmitted?: (jobs: readonly BatchJob[]) => void;
 }
 
-/** A list was submitted in part: `jobs` run, and `fileIds` are uploaded and in no job. The cause says why. */
+/**
+ * A list was submitted in part: `jobs` run, and `fileIds` are uploaded. The cause says why; an abort may be it. Where it is no refusal,
+ * as after a lost connection, the first of `fileIds` may be in a job all the same.
+ */
 export class SubmittedInPart extends BoraError {
   override readonly name = 'SubmittedInPart';
   readonly jobs: readonly BatchJob[];
   readonly fileIds: readonly string[];
 
   constructor(cause: unknown, jobs: readonly BatchJob[], fileIds: readonly string[]) {
+    const doubt = isRefusal(cause) ? '' : ' Look first whether the next one exists all the same.';
     super(
       `${jobs.length} of ${jobs.length + fileIds.length} jobs were created: ${cause instanceof Error ? cause.message : String(cause)} ` +
-        'Create the others over fileIds, or cancel the jobs.',
+        `Create the others over fileIds, or cancel the jobs.${doubt}`,
       { code: 'submitted_in_part' },
       { cause },
     );
@@ -89,27 +95,28 @@ export class Requests {
    * Uploads a list, an iterable or an async iterable, in constant memory (in Node), and creates a job for each file that it takes. All is
    * uploaded before the first job is created, so a list that ends in an error starts nothing and leaves no file.
    * @throws InvalidRequest, BoraError `empty_list`, or what the list throws: nothing was started.
-   * @throws SubmittedInPart if some jobs could be created and others not.
+   * @throws SubmittedInPart if some jobs could be created and others not, or it is not known of the first.
+   * An abort during the uploads rejects with its reason, at once.
    */
   async submit(requests: RequestList, job: ListJob, options: SubmitOptions = {}): Promise<BatchJob[]> {
     const { maxRequests = MAX_REQUESTS, maxBytes = MAX_BYTES, filename = 'requests.jsonl', signal } = options;
     const fileIds: string[] = [];
     const jobs: BatchJob[] = [];
-    let mayHaveCreated = false;
+    let isCreating = false;
     try {
       for await (const part of partsOf(requests, job, { maxRequests, maxBytes }))
         fileIds.push(await this.#upload(part, filename, signal));
       if (fileIds.length === 0) throw new BoraError('The list holds no requests.', { code: 'empty_list' });
       for (const id of fileIds) {
-        mayHaveCreated = true;
+        isCreating = true;
         jobs.push(await this.#jobs.create({ ...job, input_files: [id] }, signal));
       }
       return jobs;
     } catch (error) {
-      if (jobs.length > 0) throw new SubmittedInPart(error, jobs, fileIds.slice(jobs.length));
       // Without an answer the first job may exist, and needs its file.
-      const isRefused = error instanceof BoraError && error.status !== null && error.status < 500;
-      if (isRefused || !mayHaveCreated) await this.#discard(fileIds);
+      if (jobs.length > 0 || (isCreating && !isRefusal(error)))
+        throw new SubmittedInPart(error, jobs, fileIds.slice(jobs.length));
+      await this.#discard(fileIds);
       throw error;
     }
   }
@@ -141,19 +148,24 @@ export class Requests {
   }
 
   /**
-   * What became of each request, in the order of the list: `Jobs.results` of all jobs, with `ordinal` counted over the whole list. Jobs must
-   * have ended.
+   * What became of each request, in the order of the list: `Jobs.results` of all jobs, with `ordinal` counted over the whole list; null
+   * after a job that ended before it was counted.
+   * @throws JobNotEnded if one of them has not, before anything is read.
    */
   async *results<Body = JsonObject>(
     jobs: readonly BatchJob[],
     options: ResultOptions = {},
   ): AsyncGenerator<RequestOutcome<Body>, void, undefined> {
     const { deleteFiles = false, signal } = options;
-    let before = 0;
+    const running = jobs.find((job) => !isComplete(job));
+    if (running !== undefined) throw new JobNotEnded(running);
+    let before: number | null = 0;
     for (const job of jobs) {
-      for await (const outcome of this.#jobs.results<Body>(job, signal))
-        yield outcome.ordinal === null ? outcome : { ...outcome, ordinal: before + outcome.ordinal };
-      before += job.total_requests;
+      for await (const outcome of this.#jobs.results<Body>(job, signal)) {
+        const ordinal = before === null || outcome.ordinal === null ? null : before + outcome.ordinal;
+        yield { ...outcome, ordinal };
+      }
+      before = before === null || job.total_requests === 0 ? null : before + job.total_requests;
     }
     if (!deleteFiles) return;
     for (const { input_files: inputs, output_file: output, error_file: error } of jobs)
@@ -161,8 +173,8 @@ export class Requests {
   }
 
   /**
-   * All in one: submits the list, waits, and gives each outcome in the order of the list. A program that stops meanwhile leaves jobs that
-   * go on: give `onSubmitted` to keep their ids.
+   * All in one: submits the list, waits, and gives each outcome in the order of the list. Nothing happens before the first outcome is asked
+   * for. A program that stops meanwhile leaves jobs that go on: give `onSubmitted` to keep their ids.
    */
   async *run<Body = JsonObject>(
     requests: RequestList,
@@ -205,6 +217,11 @@ export class Requests {
       if (!(error instanceof BoraError && error.status === 404)) throw error;
     }
   }
+}
+
+/** Whether the server said no, so that what was asked for was not done. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof BoraError && error.status !== null && error.status < 500 && error.status !== 408;
 }
 
 function progressOf(seen: readonly (BatchJob | undefined)[]): ListProgress {
