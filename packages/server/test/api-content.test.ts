@@ -100,6 +100,7 @@ test('a slow reader is waited for instead of read ahead of', async () => {
     wrapBlobs: (blobs) => ({
       create: (name) => blobs.create(name),
       remove: (name) => blobs.remove(name),
+      syncRemovals: () => blobs.syncRemovals(),
       freeBytes: () => blobs.freeBytes(),
       async *read(...args) {
         for await (const chunk of blobs.read(...args)) {

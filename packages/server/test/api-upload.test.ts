@@ -283,6 +283,7 @@ test('a full disk is answered with 507', async () => {
       create: () => Promise.reject(new DiskError('ENOSPC', 'objects', 'write')),
       read: (...args) => blobs.read(...args),
       remove: (name) => blobs.remove(name),
+      syncRemovals: () => blobs.syncRemovals(),
       freeBytes: () => blobs.freeBytes(),
     }),
   });

@@ -27,6 +27,20 @@ describe('power goes while a blob is written', () => {
     assert.deepEqual(await cutEverywhere((disk) => disk, { seed: 6, firstStart: true, ways }), []);
   });
 
+  it('what was removed may come back, until removals are synced', async () => {
+    const disk = new SimulatedDisk();
+    const blobs = await openDiskBlobStore(disk);
+    await writeBlob(blobs, 'blob');
+    await blobs.remove('blob');
+    disk.crash();
+    const restarted = await openDiskBlobStore(disk);
+    assert.equal(await stateOf(restarted, 'blob'), 'whole');
+    await restarted.remove('blob');
+    await restarted.syncRemovals();
+    disk.crash();
+    assert.equal(await stateOf(await openDiskBlobStore(disk), 'blob'), 'absent');
+  });
+
   it('a store whose files are never synced is caught', async () => {
     const found = await cutEverywhere(skipFileSync, { seed: 7, firstStart: false });
     assert.ok(found.includes('torn after finish'), String(found));

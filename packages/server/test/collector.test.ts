@@ -12,7 +12,14 @@ describe('collection', () => {
     const world = new World([blob('a'), blob('b', 'second'), blob('stuck'), blob('c')]);
     const round = await world.collector.runOnce();
     assert.deepEqual(round, { expired: 0, erased: 3 });
-    assert.deepEqual(world.events, ['collectable 3600000', 'remove a', 'remove b', 'remove c', 'mark a b c']);
+    assert.deepEqual(world.events, [
+      'collectable 3600000',
+      'remove a',
+      'remove b',
+      'remove c',
+      'sync',
+      'mark a b c',
+    ]);
   });
 
   it('marks nothing when there is nothing', async () => {
@@ -21,8 +28,8 @@ describe('collection', () => {
     assert.deepEqual(world.events, [`collectable ${HOUR_MS}`]);
   });
 
-  it('survives a database that fails anywhere, and collects in the next round', async () => {
-    for (const failing of ['expireFiles', 'collectableBlobs', 'markErased'] as const) {
+  it('survives a database or a disk that fails anywhere, and collects in the next round', async () => {
+    for (const failing of ['expireFiles', 'collectableBlobs', 'syncRemovals', 'markErased'] as const) {
       const world = new World([blob('a')]);
       world.failing = failing;
       const { erased } = await world.collector.runOnce();
@@ -62,6 +69,7 @@ describe('collection', () => {
       'collectable 3600000',
       'collectable 3600000',
       'remove last',
+      'sync',
       'mark last',
     ]);
     world.isStuck = () => false;
@@ -83,7 +91,7 @@ describe('collection', () => {
     const stopped = world.collector.stop();
     gate.resolve();
     await stopped;
-    assert.deepEqual(world.events.slice(1), ['remove a', 'mark a']);
+    assert.deepEqual(world.events.slice(1), ['remove a', 'sync', 'mark a']);
   });
 });
 
@@ -96,7 +104,7 @@ class World {
   readonly events: string[] = [];
   readonly clock = new SimulatedClock();
   readonly collector: Collector;
-  failing: 'expireFiles' | 'collectableBlobs' | 'markErased' | null = null;
+  failing: 'expireFiles' | 'collectableBlobs' | 'markErased' | 'syncRemovals' | null = null;
   isStuck = (name: string): boolean => name.startsWith('stuck');
   onRemove: () => Promise<void> = async () => {};
   readonly #all: readonly CollectableBlob[];
@@ -135,7 +143,12 @@ class World {
     await this.onRemove();
   }
 
+  async syncRemovals(): Promise<void> {
+    this.#mayFail('syncRemovals');
+    this.events.push('sync');
+  }
+
   #mayFail(method: string): void {
-    if (this.failing === method) throw new Error('the database went away');
+    if (this.failing === method) throw new Error(`${method} failed`);
   }
 }

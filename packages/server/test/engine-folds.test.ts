@@ -139,6 +139,7 @@ function fillingUp(blobs: BlobStore, isFull: () => boolean): BlobStore {
     create: (name) => (isFull() ? Promise.reject(new Error('No room.')) : blobs.create(name)),
     read: (...range) => blobs.read(...range),
     remove: (name) => blobs.remove(name),
+    syncRemovals: () => blobs.syncRemovals(),
     freeBytes: () => blobs.freeBytes(),
   };
 }

@@ -5,6 +5,7 @@ export function forwarding(blobs: BlobStore): BlobStore {
     create: (name) => blobs.create(name),
     read: (...range) => blobs.read(...range),
     remove: (name) => blobs.remove(name),
+    syncRemovals: () => blobs.syncRemovals(),
     freeBytes: () => blobs.freeBytes(),
   };
 }

@@ -12,7 +12,7 @@ const BLOBS_PER_ROUND = 1_000;
 
 export interface CollectorDependencies {
   readonly database: Pick<Database, 'expireFiles' | 'collectableBlobs' | 'markErased'>;
-  readonly blobs: Pick<BlobStore, 'remove'>;
+  readonly blobs: Pick<BlobStore, 'remove' | 'syncRemovals'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -26,7 +26,7 @@ export interface CollectionRound {
 
 /**
  * Expires files and deletes the bytes that nothing names any more, an hour after they were released. A round is bounded and
- * may be interrupted anywhere: bytes go first, the mark in the database second, and removing twice is harmless.
+ * may be interrupted anywhere: bytes go first, durably, the mark in the database second, and removing twice is harmless.
  */
 export class Collector {
   readonly #deps: CollectorDependencies;
@@ -80,7 +80,7 @@ export class Collector {
   }
 
   async #erase(signal: AbortSignal | undefined): Promise<number> {
-    const { database, log } = this.#deps;
+    const { database, blobs, log } = this.#deps;
     const erased: CollectableBlob[] = [];
     const after = this.#after;
     this.#after = undefined;
@@ -90,7 +90,11 @@ export class Collector {
         if (signal?.aborted === true) break;
         if (await this.#remove(blob.name)) erased.push(blob);
       }
-      if (erased.length > 0) await database.markErased(erased);
+      if (erased.length > 0) {
+        // The mark of the second pass forgets the name: bytes that came back after it would never be found again.
+        await blobs.syncRemovals();
+        await database.markErased(erased);
+      }
       if (page.length === BLOBS_PER_ROUND) this.#after = page.at(-1);
     } catch (error) {
       log.warn({ err: error }, 'released bytes could not be collected; trying again in a minute');

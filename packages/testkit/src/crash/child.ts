@@ -11,6 +11,7 @@ import {
   CHILD_WINDOW,
   type CrashPlan,
 } from './crash-plan.ts';
+import { openTrace } from './stop-point-trace.ts';
 
 /**
  * A real Bora in a process that dies where its plan says. Its blobs lie on a disk that keeps unsynced bytes and names in
@@ -19,6 +20,7 @@ import {
 const plan = JSON.parse(process.env['BORA_CRASH_PLAN'] ?? '') as CrashPlan;
 let aheadMs = plan.clockAheadMs;
 let hits = 0;
+const trace = plan.trace === undefined ? null : openTrace(plan.trace);
 
 const inTransaction = plan.kill?.point === 'journal.in-transaction';
 const bora = await Bora.fromEnv(
@@ -47,11 +49,10 @@ const bora = await Bora.fromEnv(
     },
     sqlite: {
       ...(inTransaction && plan.kill !== null ? { killInJournalTransaction: plan.kill.hit } : {}),
-      ...(plan.defect === 'count-before-journal'
-        ? { storeVariant: new URL('./count-before-journal.ts', import.meta.url) }
-        : {}),
+      ...storeVariant(),
     },
     reachStopPoint(point) {
+      trace?.(point);
       if (point !== plan.kill?.point) return;
       hits += 1;
       if (hits === plan.kill.hit) process.kill(process.pid, 'SIGKILL');
@@ -61,7 +62,17 @@ const bora = await Bora.fromEnv(
 await bora.start();
 console.log(bora.url);
 
-createInterface({ input: process.stdin }).on('line', (line) => {
-  const [command, ms] = line.split(' ');
-  if (command === 'advance') aheadMs += Number(ms);
-});
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    const [command, ms] = line.split(' ');
+    if (command === 'advance') aheadMs += Number(ms);
+  })
+  // Whoever started it is gone, and would leave it running on the folder.
+  .on('close', () => process.kill(process.pid, 'SIGKILL'));
+
+function storeVariant(): { storeVariant?: URL } {
+  if (plan.defect === 'count-before-journal') {
+    return { storeVariant: new URL('./count-before-journal.ts', import.meta.url) };
+  }
+  return trace === null ? {} : { storeVariant: new URL('./trace-journal.ts', import.meta.url) };
+}

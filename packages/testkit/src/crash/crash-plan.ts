@@ -18,6 +18,8 @@ export interface CrashPlan {
   readonly defect: PlantedDefect | null;
   /** How far its clock is ahead of the real one; `advance <ms>` on its standard input adds to it. */
   readonly clockAheadMs: number;
+  /** Where it leaves the name of each stop point as it passes it; absent: nowhere. */
+  readonly trace?: string;
 }
 
 /** In flight, as the guarantee bounds it: the window plus the answers that may wait for the journal. */

@@ -20,13 +20,14 @@ export class CrashingBora implements AsyncDisposable {
     this.#exited = exited;
   }
 
-  /** Resolves once it listens, or has died on the way there. */
-  static async start(plan: CrashPlan): Promise<CrashingBora> {
+  /** Resolves once it listens, or has died on the way there. `killed` kills it whenever it aborts. */
+  static async start(plan: CrashPlan, killed?: AbortSignal): Promise<CrashingBora> {
     const child = spawn(process.execPath, [CHILD], {
       env: { ...process.env, BORA_CRASH_PLAN: JSON.stringify(plan) },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const exited = once(child, 'exit');
+    killed?.addEventListener('abort', () => child.kill('SIGKILL'), { once: true });
     const lines = createInterface({ input: child.stdout });
     const firstLine = once(lines, 'line').then(([line]) => String(line));
     const url = await Promise.race([firstLine, exited.then(() => null)]);

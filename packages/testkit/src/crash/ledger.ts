@@ -6,7 +6,11 @@ import SqliteDatabase from 'better-sqlite3';
 export interface LedgerEntry {
   readonly batchId: string;
   readonly state: string;
-  /** Ordinals whose outcome is durable with its bytes: journaled in open shards, or in committed ones. */
+  readonly isEnded: boolean;
+  /**
+   * Ordinals whose outcome is durable with its bytes: journaled in open shards, or in committed ones. Of an ended batch, whose shards
+   * are gone, and of committed shards that were drained they are as many as there are, but not always the right ones.
+   */
   readonly settled: ReadonlySet<number>;
   /** Counts as progress would show them. */
   readonly counted: number;
@@ -55,7 +59,7 @@ export function readLedger(dataFolder: string): LedgerEntry[] {
         for (const [ordinal] of JSON.parse(outcomes) as [number][]) settled.add(ordinal);
       }
     }
-    return { batchId: id, state, settled, counted };
+    return { batchId: id, state, isEnded: ended === 1, settled, counted };
   });
 }
 

@@ -39,6 +39,7 @@ export async function openDiskBlobStore(disk: Disk, options: DiskBlobStoreOption
 class DiskBlobStore implements BlobStore {
   readonly #disk: Disk;
   readonly #floor: FreeSpaceFloor;
+  readonly #removedFrom = new Set<string>();
 
   constructor(disk: Disk, floor: FreeSpaceFloor) {
     this.#disk = disk;
@@ -57,9 +58,16 @@ class DiskBlobStore implements BlobStore {
 
   /** Removes the unfinished bytes too: a writer whose session is dead then fails at its rename instead of leaving an object. */
   async remove(name: string): Promise<void> {
-    const { writing, object } = pathsOf(name);
+    const { writing, folder, object } = pathsOf(name);
+    this.#removedFrom.add(folder);
     await this.#disk.remove(writing);
     await this.#disk.remove(object);
+  }
+
+  async syncRemovals(): Promise<void> {
+    const folders = [...this.#removedFrom];
+    this.#removedFrom.clear();
+    for (const folder of folders) await this.#disk.syncFolder(folder);
   }
 
   freeBytes(): Promise<number> {

@@ -15,8 +15,11 @@ export interface BlobStore {
    */
   read(name: string, start: number, end: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 
-  /** Removes the bytes. Removing what is not there succeeds. */
+  /** Removes the bytes. Removing what is not there succeeds. Until `syncRemovals` a power cut may bring them back. */
   remove(name: string): Promise<void>;
+
+  /** Makes what was removed before the call durable. After a rejection nothing is known: remove it again. */
+  syncRemovals(): Promise<void>;
 
   /** Bytes still free, or null where the store has no such notion. */
   freeBytes(): Promise<number | null>;
