@@ -101,6 +101,12 @@ export class CrashRun implements AsyncDisposable {
     }
   }
 
+  /** Ends the living process too, and looks at what it leaves. */
+  async checkRemains(): Promise<void> {
+    await this.#bora?.[Symbol.asyncDispose]();
+    this.violations.push(...(await damagesOf(this.#plan.data)));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#bora?.[Symbol.asyncDispose]();
     await this.simulator.close();

@@ -31,6 +31,7 @@ export async function runCrashScenario(harm: Harm): Promise<CrashReport> {
     run.violations.push(`The scenario could not go on: ${String(error)}`);
   }
   run.checkBoughtOnce();
+  await run.checkRemains();
   return { violations: [...new Set(run.violations)], kills: run.kills };
 }
 

@@ -1,4 +1,4 @@
-import { BoraClient } from '@bora/client';
+import type { BoraClient } from '@bora/client';
 import { BoraError } from '@bora/client/bora-error';
 import type { CrashPlan } from '../crash/crash-plan.ts';
 import { CrashingBora } from '../crash/crashing-bora.ts';

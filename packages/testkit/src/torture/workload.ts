@@ -8,7 +8,7 @@ import { bodyOf, contentOf, customIdOf, type RequestSet } from './request-sets.t
 import { checkResults } from './check-results.ts';
 
 /** Served all the time, and one that comes and goes, so that shards are parked for it. */
-export const MODELS = [...'abcdefgh'];
+export const MODELS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 export const SLEEPER = 'sleeper';
 
 const OPEN_JOBS = 4;
@@ -188,9 +188,9 @@ export class Workload {
 
 function newJob(job: JobBook, isInline: boolean) {
   const [set] = job.sets;
-  const requests = Array.from({ length: set?.lines ?? 0 }, (_, line) => ({
-    custom_id: customIdOf(set!, line),
-    body: JSON.parse(bodyOf(set!, line)) as Record<string, unknown>,
+  const requests = Array.from({ length: set.lines }, (_, line) => ({
+    custom_id: customIdOf(set, line),
+    body: JSON.parse(bodyOf(set, line)) as Record<string, unknown>,
   }));
   return {
     endpoint: '/v1/chat/completions' as const,
