@@ -217,13 +217,21 @@ test('everything that is wrong with a job is told at once', async () => {
     ].toSorted(),
   );
 
-  const requests = Array.from({ length: 150 }, (_, at) => (at % 3 === 0 ? {} : chatLine('a')));
+  const wrong = [{}, 7, 'text', null, [chatLine('a')]];
+  const requests = Array.from({ length: 150 }, (_, at) => (at % 3 === 0 ? wrong[at % 5] : chatLine('a')));
   const inline = await create<ErrorBody>({ endpoint: CHAT, model: 'm', requests });
   assert.match(inline.body.description!, /^50 of the requests cannot be run; nothing was started\.$/);
   assert.deepEqual(
     (inline.body.detail as { loc: unknown[] }[]).map(({ loc }) => loc.at(-1)),
     Array.from({ length: 50 }, (_, at) => at * 3),
   );
+
+  const many = await create<ErrorBody>({
+    endpoint: CHAT,
+    model: 'm',
+    requests: Array.from({ length: 101 }, () => 7),
+  });
+  assert.match(many.body.description!, /^101 of the requests cannot be run \(the first 100 are listed\);/);
 });
 
 for (const [endpoint, names] of Object.entries(REQUIRED_MEMBERS)) {

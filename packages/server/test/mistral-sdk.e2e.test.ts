@@ -243,6 +243,18 @@ test('a bad file is refused with its lines, an unknown model with the known ones
   );
 });
 
+test('an address that ends in /v1 or a slash is as good as one that does not', async () => {
+  const input = await upload(line('a', 'x'));
+  for (const ending of ['/', '/v1', '/v1/']) {
+    const sdk = new Mistral({ apiKey: 'any', serverURL: `${whole.url}${ending}` });
+    const { id } = await sdk.batch.jobs.create({ inputFiles: [input], endpoint: CHAT, model: 'small' });
+    assert.equal((await sdk.batch.jobs.get({ jobId: id })).id, id);
+    assert.equal((await sdk.batch.jobs.list({ pageSize: 1 })).data?.[0]?.id, id);
+    const content = await sdk.files.download({ fileId: input });
+    assert.equal(await new Response(content).text(), line('a', 'x'));
+  }
+});
+
 test('with no upstream at all a job is taken, waits and says why', async () => {
   await using lonely = await startWholeBora({ upstreams: [] });
   const sdk = new Mistral({ apiKey: 'any', serverURL: lonely.url });

@@ -40,7 +40,8 @@ const FIRST_ELEMENT = 9;
 const NEXT_ELEMENT = 10;
 const IN_ELEMENT = 11;
 const AFTER_ELEMENT = 12;
-const END = 13;
+const IN_SCALAR_ELEMENT = 13;
+const END = 14;
 
 const COMMA_BYTES = Buffer.from(',');
 const COLON_BYTES = Buffer.from(':');
@@ -90,12 +91,13 @@ export class InlineCutter {
       } else if (this.#state === IN_ELEMENT) {
         at = this.#readNested(chunk, at, this.#element);
         if (this.#isOpen()) break;
-        yield this.#element.copy();
-        this.#element.truncate(0);
-        this.#requests! += 1;
-        this.#state = AFTER_ELEMENT;
+        yield this.#endElement();
       } else if (this.#state === IN_SCALAR) {
-        at = this.#readScalar(chunk, at);
+        at = this.#readScalar(chunk, at, this.#members);
+        if (at < chunk.length) this.#state = AFTER_VALUE;
+      } else if (this.#state === IN_SCALAR_ELEMENT) {
+        at = this.#readScalar(chunk, at, this.#element);
+        if (at < chunk.length) yield this.#endElement();
       } else {
         if (!isSpace(chunk[at])) this.#step(chunk, at);
         // A key, value or element begins at this byte, which its reader has to see.
@@ -156,10 +158,10 @@ export class InlineCutter {
         return this.#expect(byte === 0x2c || byte === 0x7d, byte === 0x2c ? NEXT_KEY : END, at);
       case FIRST_ELEMENT:
         if (byte === 0x5d) this.#state = AFTER_VALUE;
-        else this.#beginElement(byte);
+        else this.#beginElement(byte, at);
         return;
       case NEXT_ELEMENT:
-        return this.#beginElement(byte);
+        return this.#beginElement(byte, at);
       case AFTER_ELEMENT:
         return this.#expect(byte === 0x2c || byte === 0x5d, byte === 0x2c ? NEXT_ELEMENT : AFTER_VALUE, at);
       default:
@@ -174,7 +176,8 @@ export class InlineCutter {
       (this.#state === KEY ||
         this.#state === IN_VALUE ||
         this.#state === IN_SCALAR ||
-        this.#state === IN_ELEMENT)
+        this.#state === IN_ELEMENT ||
+        this.#state === IN_SCALAR_ELEMENT)
     );
   }
 
@@ -205,16 +208,26 @@ export class InlineCutter {
       return;
     }
     this.#append(this.#members, COLON_BYTES, 0, 1);
-    const isNested = byte === 0x7b || byte === 0x5b || byte === 0x22;
-    if (!isNested && isScalarEnd(byte)) this.#fail(at);
-    this.#state = isNested ? IN_VALUE : IN_SCALAR;
+    this.#state = this.#isNested(byte, at) ? IN_VALUE : IN_SCALAR;
   }
 
-  #beginElement(byte: number): void {
-    if (byte !== 0x7b) {
-      throw new CreateBodyError('requests', 'Each of "requests" must be an object.', this.#requests);
-    }
-    this.#state = IN_ELEMENT;
+  /** What is no object is cut like one that is: the reader of lines says what is wrong with it, and so with each of them. */
+  #beginElement(byte: number, at: number): void {
+    this.#state = this.#isNested(byte, at) ? IN_ELEMENT : IN_SCALAR_ELEMENT;
+  }
+
+  #endElement(): Uint8Array<ArrayBuffer> {
+    const element = this.#element.copy();
+    this.#element.truncate(0);
+    this.#requests! += 1;
+    this.#state = AFTER_ELEMENT;
+    return element;
+  }
+
+  #isNested(byte: number, at: number): boolean {
+    const isNested = byte === 0x7b || byte === 0x5b || byte === 0x22;
+    if (!isNested && isScalarEnd(byte)) this.#fail(at);
+    return isNested;
   }
 
   #expect(isExpected: boolean, next: number, at: number): void {
@@ -259,11 +272,11 @@ export class InlineCutter {
     return at;
   }
 
-  #readScalar(chunk: Uint8Array, at: number): number {
+  /** Copies up to the end of a number or a word, which may be behind the chunk. */
+  #readScalar(chunk: Uint8Array, at: number, into: ByteBuilder): number {
     const from = at;
     while (at < chunk.length && !isScalarEnd(chunk[at])) at += 1;
-    this.#append(this.#members, chunk, from, at);
-    if (at < chunk.length) this.#state = AFTER_VALUE;
+    this.#append(into, chunk, from, at);
     return at;
   }
 

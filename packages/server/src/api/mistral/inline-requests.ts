@@ -52,6 +52,7 @@ export async function storeInlineRequests(
 /** Requests are written one a line, so a line's number less one is the place in `requests`. */
 function refuseBadRequests({ badLines, firstBadLines }: LineIndexSummary): void {
   if (badLines === 0) return;
+  const listed = firstBadLines.length < badLines ? ` (the first ${firstBadLines.length} are listed)` : '';
   throw new ApiError(
     'invalid_request',
     firstBadLines.map(({ line, message }) => ({
@@ -59,6 +60,6 @@ function refuseBadRequests({ badLines, firstBadLines }: LineIndexSummary): void 
       msg: message,
       type: 'value_error',
     })),
-    { description: `${badLines} of the requests cannot be run; nothing was started.` },
+    { description: `${badLines} of the requests cannot be run${listed}; nothing was started.` },
   );
 }
