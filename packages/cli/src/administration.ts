@@ -66,6 +66,6 @@ export function commandActor(): Actor {
 }
 
 /** Other flags may have names of options too, such as a workspace's limits, and are no configuration. */
-function folderOf({ data, config }: AdministrationFlags): string {
+export function folderOf({ data, config }: AdministrationFlags): string {
   return readConfig({ env: process.env, flags: optionFlagsOf({ data, config }) }).data;
 }

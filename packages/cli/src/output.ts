@@ -13,6 +13,7 @@ const REFUSALS: ReadonlySet<string | null> = new Set([
   'data_folder_newer',
   'data_folder_older',
   'data_folder_missing',
+  'backup_folder_taken',
 ]);
 
 /** What to do after a refusal, by its code; the others say so themselves. */

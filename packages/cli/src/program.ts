@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { addAuditCommand } from './commands/audit.ts';
+import { addBackupCommand } from './commands/backup.ts';
 import { addCancelCommand } from './commands/cancel.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addDeleteCommand } from './commands/delete.ts';
@@ -53,6 +54,7 @@ export function createProgram(): Command {
   addKeysCommand(program);
   addWorkspacesCommand(program);
   addAuditCommand(program);
+  addBackupCommand(program);
 
   program.commandsGroup('More:');
   addCompletionCommand(program);

@@ -19,6 +19,8 @@ import { DEFAULT_DISPATCH_SETTINGS } from './dispatch/settings.ts';
 import type { DispatchSettings } from './dispatch/settings.ts';
 import { Worker } from './dispatch/worker.ts';
 import { Collector } from './files/collector.ts';
+import type { CopyOptions, CopyReport } from './files/copy-objects.ts';
+import { copyObjects, removeOtherObjects } from './files/copy-objects.ts';
 import { IndexThread } from './files/index-thread.ts';
 import type { InspectionOptions, InspectionReport } from './files/inspect-folder.ts';
 import { inspectFolder } from './files/inspect-folder.ts';
@@ -38,6 +40,7 @@ import type { BlobStore } from './storage/ports/blobs.ts';
 import type { Database } from './storage/ports/database.ts';
 import type { Disk } from './storage/ports/disk.ts';
 import type { WorkspaceRecords } from './storage/ports/workspace-records.ts';
+import { BackupFolder } from './storage/sqlite/backup-folder.ts';
 import { findFolderHolder } from './storage/sqlite/folder-lock.ts';
 import type { FolderHolder } from './storage/sqlite/folder-lock.ts';
 import type { SqliteOptions } from './storage/sqlite/open-sqlite-database.ts';
@@ -204,6 +207,32 @@ export async function inspectDataFolder(
   using inspection = openSqliteInspection(dataFolder, systemClock.now());
   const objects = new DiskObjects(await openSystemDisk(join(dataFolder, 'blobs')));
   return await inspectFolder(inspection, objects, options, signal);
+}
+
+/**
+ * Backs a data folder up into another folder, also while a Bora runs on it: first the database as of one moment, then the objects that
+ * it names, of which only those are copied that an earlier back-up in `target` does not have. Until it resolves the earlier one stays
+ * whole. What was deleted since that moment still has its bytes for an hour, and the copy must not take longer.
+ * @throws DatabaseRefused `data_folder_missing`, `backup_folder_taken`, `backup_incomplete`; `data_folder_in_use` if a Bora runs on the
+ * back-up
+ */
+export async function backUpDataFolder(
+  dataFolder: string,
+  target: string,
+  options: CopyOptions = {},
+  signal?: AbortSignal,
+): Promise<CopyReport> {
+  using backup = BackupFolder.open(target, systemClock.now());
+  const takenAt = systemClock.now();
+  const names = backup.takeSnapshot(dataFolder);
+  const from = new DiskObjects(await openSystemDisk(join(dataFolder, 'blobs')));
+  const disk = await openSystemDisk(join(target, 'blobs'));
+  const objects = new DiskObjects(disk);
+  const blobs = await openDiskBlobStore(disk, { minFreeBytes: 0 });
+  const report = await copyObjects(names, from, { blobs, objects }, options, signal);
+  backup.keepSnapshot(takenAt);
+  await removeOtherObjects(names, objects);
+  return report;
 }
 
 /** The process that holds a data folder, also for a folder that is not there; null if nobody does. */

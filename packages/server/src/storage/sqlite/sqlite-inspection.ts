@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import type { ManifestPart } from '../ports/blob-names.ts';
-import { DatabaseRefused } from '../ports/database.ts';
 import type {
   Damage,
   DatabaseRepair,
@@ -12,6 +10,7 @@ import type {
   Inspection,
 } from '../ports/inspection.ts';
 import { blobFrom, type BlobColumns } from './blob-columns.ts';
+import { existingDatabase } from './database-file.ts';
 import { lockFolder } from './folder-lock.ts';
 import { inspectCounts } from './inspect-counts.ts';
 import { inspectJournals, journalRanges } from './inspect-journals.ts';
@@ -23,13 +22,7 @@ import { refuseOtherSchema } from './migrate.ts';
  * @throws DatabaseRefused `data_folder_missing`, `data_folder_in_use`, `data_folder_newer`, `data_folder_older`.
  */
 export function openSqliteInspection(folder: string, now: number): Inspection {
-  const file = join(folder, 'bora.sqlite');
-  if (!existsSync(file)) {
-    throw new DatabaseRefused(
-      'data_folder_missing',
-      `There is no Bora in ${folder}: it has no bora.sqlite. Name the folder that bora serve works in.`,
-    );
-  }
+  const file = existingDatabase(folder);
   const lock = lockFolder(join(folder, 'lock.sqlite'), now);
   try {
     const db = new SqliteDatabase(file, { fileMustExist: true });
