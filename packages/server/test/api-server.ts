@@ -41,6 +41,8 @@ export interface ApiServerOptions {
   readonly settings?: Partial<ApiSettings>;
   /** Milliseconds by which this server's time is ahead. */
   readonly ahead?: () => number;
+  /** The script of the index thread. */
+  readonly indexScript?: URL;
   readonly wrapBlobs?: (blobs: BlobStore) => BlobStore;
   readonly wrapDatabase?: (database: Database) => Database;
 }
@@ -74,7 +76,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const database = wrapDatabase(opened);
   const blobs = wrapBlobs(await openDiskBlobStore(await openSystemDisk(join(folder.path, 'blobs'))));
   const session = new WritingSession(database, clock, silentLog);
-  const indexer = new IndexThread();
+  const indexer = new IndexThread(options.indexScript);
   const upstreams: ApiServer['upstreams'] = {
     reachable: true,
     models: 'any',

@@ -292,3 +292,42 @@ test('a full disk is answered with 507', async () => {
   ]);
   assert.deepEqual([status, body.bora?.code], [507, 'disk_full']);
 });
+
+for (const [what, dies] of [
+  ['of an error', 'throw new Error("out of memory")'],
+  ['without a word', 'process.exit(1)'],
+]) {
+  test(`an index thread that dies ${what} interrupts the uploads it read, and nothing else`, async () => {
+    const script = `import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => { ${dies}; });`;
+    const indexScript = new URL(`data:text/javascript,${encodeURIComponent(script)}`);
+    await using here = await startApiServer({ indexScript });
+    const large = new File([`${LINES}\n`.repeat(5_000)], 'large.jsonl');
+    for (const _ of [1, 2]) {
+      const { status, body } = await upload<ErrorBody>(here, [['file', large]]);
+      assert.deepEqual([status, body.bora?.code], [503, 'upload_interrupted']);
+    }
+    assert.equal((await upload(here, [['file', GOOD]])).status, 200);
+    assert.equal(await countFiles(here), 1);
+  });
+}
+
+test('an upload whose session was declared dead is interrupted, and the next one is taken', async () => {
+  let sleeps = true;
+  await using here = await startApiServer({
+    wrapDatabase: (database) => ({
+      ...database,
+      async createFile(...args) {
+        // Another machine's Bora, or this one after a long sleep, buried what was silent.
+        if (sleeps) await database.burySilentSessions(-1);
+        return database.createFile(...args);
+      },
+    }),
+  });
+  const file = new File(['x'.repeat(200_000)], 'a.pdf');
+  const { status, body } = await upload<ErrorBody>(here, [['file', file]]);
+  assert.deepEqual([status, body.bora?.code], [503, 'upload_interrupted']);
+  assert.equal((await here.database.collectableBlobs(-1_000, 100)).length > 0, true, 'its bytes go');
+  assert.equal(await countFiles(here), 0);
+  sleeps = false;
+  assert.equal((await upload(here, [['file', file]])).status, 200);
+});

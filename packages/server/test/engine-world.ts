@@ -6,6 +6,7 @@ import type { LineContentDependencies } from '../src/dispatch/line-content.ts';
 import { IndexThread } from '../src/files/index-thread.ts';
 import { ingestFile } from '../src/files/ingest.ts';
 import { systemClock } from '../src/observe/clock.ts';
+import type { Clock } from '../src/observe/clock.ts';
 import { silentLog } from '../src/observe/log.ts';
 import { passStopPoints, type ReachStopPoint } from '../src/observe/stop-points.ts';
 import { StorageWaits } from '../src/batches/storage-waits.ts';
@@ -59,10 +60,14 @@ export async function openEngineWorld(
     fetch?: LineContentDependencies['fetch'];
     /** How many times faster than ours its time passes, so that waits between retries are short. Default 1. */
     speed?: number;
+    /** Milliseconds by which its clock on the wall is ahead; may grow at any time. */
+    ahead?: () => number;
   } = {},
 ): Promise<EngineWorld> {
   const folder = await makeTemporaryFolder();
-  const clock = quickened(systemClock, options.speed ?? 1);
+  const { speed = 1, ahead = () => 0 } = options;
+  const quick = quickened(systemClock, speed);
+  const clock: Clock = { ...quick, now: () => quick.now() + ahead() };
   const database = await openSqliteDatabase({ folder: folder.path, clock });
   const blobs = await openDiskBlobStore(await openSystemDisk(folder.path));
   const indexer = new IndexThread();

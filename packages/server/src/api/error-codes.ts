@@ -43,6 +43,7 @@ export const ERROR_CODES = {
   internal_error: 500,
   disk_failed: 500,
   storage_unavailable: 503,
+  upload_interrupted: 503,
   disk_full: 507,
 } as const;
 

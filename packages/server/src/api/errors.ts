@@ -1,5 +1,6 @@
 import type { ErrorBody } from '@bora/protocol/mistral-errors';
 import { isDiskFailure, isDiskFull } from '../files/storage-failure.ts';
+import { UploadInterrupted } from '../files/upload-errors.ts';
 import { BlobMissingError } from '../storage/ports/blobs.ts';
 import { DatabaseRefused } from '../storage/ports/database.ts';
 import { ERROR_CODES } from './error-codes.ts';
@@ -63,6 +64,7 @@ export function toApiError(error: unknown): ApiError {
   if (isDiskFull(error)) return diskFull();
   if (error instanceof DatabaseRefused) return new ApiError('storage_unavailable', error.message);
   if (error instanceof BlobMissingError) return new ApiError('storage_unavailable', error.message);
+  if (error instanceof UploadInterrupted) return new ApiError('upload_interrupted', error.message);
   if (isDiskFailure(error)) {
     return new ApiError(
       'disk_failed',

@@ -35,6 +35,15 @@ export class WritingSession implements AsyncDisposable {
     return this.#current!;
   }
 
+  /** A write under it was refused because it was declared dead: it hears so itself only with its next heartbeat. */
+  async bury(session: string): Promise<void> {
+    const found = this.#current;
+    const open = await found?.catch(() => null);
+    if (open?.id !== session) return;
+    if (this.#current === found) this.#current = null;
+    await open[Symbol.asyncDispose]();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const open = await this.#current?.catch(() => null);
     await open?.[Symbol.asyncDispose]();

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { ContentPass } from './content-pass.ts';
 import type { PassKind, PassResult } from './content-pass.ts';
 import type { PassCommand, PassReport } from './index-worker.ts';
+import { UploadInterrupted } from './upload-errors.ts';
 
 /** An upload up to this size is read in place: half a millisecond, less than a round trip through a busy thread. */
 const IN_PLACE_BYTES = 256 * 1024;
@@ -13,7 +14,8 @@ const IN_FLIGHT_BYTES = 1024 * 1024;
  * second of processor time. Several uploads share the thread, chunk by chunk. It starts with the first large upload and
  * keeps the process alive only while one is being read.
  *
- * If the thread dies (out of memory), the uploads it read fail, and the next one starts a new thread.
+ * If the thread dies (out of memory), the uploads it read fail with `UploadInterrupted`, and the next one starts a new thread: unlike
+ * that of the database it holds nothing that anybody else needs, so Bora lives on.
  */
 export class IndexThread implements AsyncDisposable {
   readonly #script: URL;
@@ -37,7 +39,9 @@ export class IndexThread implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const worker = this.#worker;
-    this.#fail(new Error('The upload was stopped, because Bora is shutting down. Send it again.'));
+    this.#fail(
+      new UploadInterrupted('The upload was stopped, because Bora is shutting down. Send it again.'),
+    );
     await worker?.terminate();
   }
 
@@ -59,13 +63,14 @@ export class IndexThread implements AsyncDisposable {
   #start(): Worker {
     const worker = new Worker(this.#script, { name: 'bora-index' });
     worker.on('message', (report: PassReport) => this.#streams.get(report.stream)?.receive(report));
-    worker.on('error', (error) => {
-      if (worker === this.#worker) {
-        this.#fail(
-          new Error('The upload could not be read: the index thread died. Send it again.', { cause: error }),
-        );
-      }
-    });
+    const onDeath = (cause?: Error): void => {
+      if (worker !== this.#worker) return;
+      const message = 'The upload could not be read: the index thread died. Send it again.';
+      this.#fail(new UploadInterrupted(message, { cause }));
+    };
+    worker.on('error', onDeath);
+    // Also without an error, if something in it ended it.
+    worker.on('exit', () => onDeath());
     return worker;
   }
 

@@ -42,3 +42,8 @@ export class TooManyLines extends Error {
     this.maxLines = maxLines;
   }
 }
+
+/** What read the upload is gone, through no fault of the upload. Nothing is kept of it; it may be sent again at once. */
+export class UploadInterrupted extends Error {
+  override readonly name = 'UploadInterrupted';
+}

@@ -2,9 +2,9 @@ import type { ErrorBody } from '@bora/protocol/mistral-errors';
 import type { Caller } from '../../access/authenticate.ts';
 import { ingestFile } from '../../files/ingest.ts';
 import type { IngestOptions, UploadFacts } from '../../files/ingest.ts';
-import { BadBatchFile, FileTooLarge, TooManyLines } from '../../files/upload-errors.ts';
+import { BadBatchFile, FileTooLarge, TooManyLines, UploadInterrupted } from '../../files/upload-errors.ts';
 import type { FileRecord } from '../../storage/ports/file-records.ts';
-import { WorkspaceFull } from '../../storage/ports/file-records.ts';
+import { BlobNotWritten, WorkspaceFull } from '../../storage/ports/file-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError, diskFull } from '../errors.ts';
 import { limitsOf } from '../limits.ts';
@@ -48,6 +48,13 @@ export async function storeFile(
     }
     if (error instanceof FileTooLarge || error instanceof TooManyLines) {
       throw new ApiError('file_too_large', error.message);
+    }
+    if (lost.aborted || error instanceof BlobNotWritten) {
+      await deps.session.bury(session);
+      throw new UploadInterrupted(
+        'The upload was given up, because this Bora was silent for too long (asleep, or its disk hung) or is stopping. Send it again.',
+        { cause: error },
+      );
     }
     throw error;
   }
