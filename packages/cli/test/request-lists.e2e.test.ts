@@ -2,11 +2,15 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { BoraClient } from '@bora/client';
 import { BoraError } from '@bora/client/bora-error';
-import { forChat } from '@bora/client/request-builders';
+import { textOf } from '@bora/client/answers';
+import type { AnswerOf } from '@bora/client/answers';
+import * as builders from '@bora/client/request-builders';
 import type { BatchRequest } from '@bora/client/request-builders';
 import { SubmittedInPart } from '@bora/client/requests';
 import type { ListProgress } from '@bora/client/requests';
 import { UsageTotal } from '@bora/client/usage-total';
+import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
+import type { BatchEndpoint } from '@bora/protocol/batch-endpoints';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import { startWholeBora } from '@bora/testkit/whole-bora';
 import type { WholeBora } from '@bora/testkit/whole-bora';
@@ -17,13 +21,14 @@ const SOON = { intervalMs: 20 };
 let whole: WholeBora;
 let bora: BoraClient;
 before(async () => {
-  whole = await startWholeBora();
+  // So that the link of a recording is not fetched.
+  whole = await startWholeBora({ upstream: { transcriptions: 'json' } });
   bora = whole.client;
 });
 after(() => whole[Symbol.asyncDispose]());
 
 function* prompts(count: number): Generator<BatchRequest> {
-  for (let place = 0; place < count; place += 1) yield forChat(`prompt ${place}`, { max_tokens: 4 });
+  for (let place = 0; place < count; place += 1) yield builders.forChat(`prompt ${place}`, { max_tokens: 4 });
 }
 
 async function fileCount(): Promise<number> {
@@ -56,6 +61,49 @@ test('a list goes out as several jobs and comes back as one, in its order, and i
   assert.deepEqual([total, completed, succeeded, failed], [25, 25, 25, 0]);
   assert.ok(usage.requests === 25 && usage.totalTokens > 25);
   assert.equal(await fileCount(), filesBefore);
+});
+
+test('what each builder makes is answered on its endpoint, in the shape that its type says', async () => {
+  const answers: unknown[] = [];
+  const ask = async <Endpoint extends BatchEndpoint>(
+    endpoint: Endpoint,
+    request: BatchRequest,
+    look: (answer: AnswerOf[Endpoint]) => unknown,
+  ): Promise<void> => {
+    for await (const outcome of bora.requests.run([request], { ...CHAT, endpoint }, SOON)) {
+      assert.equal(outcome.kind, 'succeeded', `${endpoint}: ${JSON.stringify(outcome)}`);
+      answers.push(look(outcome.body));
+    }
+  };
+  const isScores = (scores: Readonly<Record<string, number>>): boolean =>
+    Object.values(scores).every((score) => score >= 0 && score <= 1);
+  await ask('/v1/chat/completions', builders.forChat('hello'), (answer) => textOf(answer) !== '');
+  await ask('/v1/fim/completions', builders.forFim('def f('), (answer) => textOf(answer) !== '');
+  await ask('/v1/conversations', builders.forConversation('hello'), (answer) => textOf(answer) !== '');
+  await ask('/v1/ocr', builders.forOcr({ document_url: 'https://example.org/a.pdf' }), (answer) =>
+    textOf(answer).startsWith('# Page 1'),
+  );
+  await ask(
+    '/v1/audio/transcriptions',
+    builders.forTranscription({ file_url: 'https://example.org/a.mp3' }),
+    (answer) => textOf(answer) !== '',
+  );
+  await ask('/v1/embeddings', builders.forEmbeddings(['one', 'two']), ({ data }) =>
+    data.every(({ index, embedding }, at) => index === at && typeof embedding[0] === 'number'),
+  );
+  await ask('/v1/moderations', builders.forModeration('text'), ({ results }) =>
+    isScores(results[0].category_scores),
+  );
+  await ask('/v1/chat/moderations', builders.forChatModeration('text'), ({ results }) =>
+    isScores(results[0].category_scores),
+  );
+  await ask('/v1/classifications', builders.forClassification('text'), ({ results }) =>
+    Object.values(results[0]).every(({ scores }) => isScores(scores)),
+  );
+  await ask('/v1/chat/classifications', builders.forChatClassification('text'), ({ results }) =>
+    Object.values(results[0]).every(({ scores }) => isScores(scores)),
+  );
+  assert.deepEqual(answers, Array<boolean>(BATCH_ENDPOINTS.length).fill(true));
 });
 
 test('by the ids of its jobs a list is waited for and read where another program left it', async () => {

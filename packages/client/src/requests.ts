@@ -1,4 +1,5 @@
-import type { BatchJob, NewJob } from './job-types.ts';
+import type { AnswerOf } from './answers.ts';
+import type { BatchEndpoint, BatchJob, NewJob } from './job-types.ts';
 import { BoraError } from './bora-error.ts';
 import type { Files } from './files.ts';
 import type { Jobs } from './jobs.ts';
@@ -175,16 +176,17 @@ export class Requests {
   /**
    * All in one: submits the list, waits, and gives each outcome in the order of the list. Nothing happens before the first outcome is asked
    * for. A program that stops meanwhile leaves jobs that go on: give `onSubmitted` to keep their ids.
+   * What a succeeded outcome's `body` holds is typed by the endpoint; it is not checked.
    */
-  async *run<Body = JsonObject>(
+  async *run<Endpoint extends BatchEndpoint>(
     requests: RequestList,
-    job: ListJob,
+    job: ListJob & { readonly endpoint: Endpoint },
     options: RunOptions = {},
-  ): AsyncGenerator<RequestOutcome<Body>, void, undefined> {
+  ): AsyncGenerator<RequestOutcome<AnswerOf[Endpoint]>, void, undefined> {
     const { onSubmitted, ...rest } = options;
     const jobs = await this.submit(requests, job, rest);
     onSubmitted?.(jobs);
-    yield* this.results<Body>(await this.wait(jobs, rest), rest);
+    yield* this.results<AnswerOf[Endpoint]>(await this.wait(jobs, rest), rest);
   }
 
   async #upload({ chunks }: Part, filename: string, signal: AbortSignal | undefined): Promise<string> {

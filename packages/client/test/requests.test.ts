@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { textOf } from '@bora/client/answers';
+import type { ChatAnswer, Content } from '@bora/client/answers';
 import { partsOf } from '@bora/client/request-parts';
 import type { PartLimits } from '@bora/client/request-parts';
 import { previewRequests } from '@bora/client/request-preview';
@@ -199,6 +201,40 @@ test('usage is added up over whatever answers say of it', () => {
     pages: 2,
     audioSeconds: 12,
   });
+});
+
+test('the text of an answer is found wherever its endpoint puts it', () => {
+  const chat = (content: Content): ChatAnswer => ({
+    model: 'm',
+    choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
+    usage: { prompt_tokens: 1, total_tokens: 1 },
+  });
+  const parts = [
+    { type: 'thinking', thinking: [] },
+    { type: 'text', text: 'a' },
+    { type: 'text', text: 'b' },
+  ];
+  const conversation = {
+    conversation_id: 'c',
+    outputs: [{ type: 'tool.execution' }, { content: 'a' }, { content: parts }],
+    usage: { prompt_tokens: 1, total_tokens: 1 },
+  };
+  const pages = [
+    { index: 0, markdown: '# A' },
+    { index: 1, markdown: '# B' },
+  ];
+  assert.deepEqual(
+    [
+      textOf(chat('hello')),
+      textOf(chat(null)),
+      textOf(chat(parts)),
+      textOf({ ...chat(''), choices: [] }),
+      textOf(conversation),
+      textOf({ model: 'm', pages, usage_info: { pages_processed: 2 } }),
+      textOf({ model: 'm', text: 'said' }),
+    ],
+    ['hello', '', 'ab', '', 'aab', '# A\n\n# B', 'said'],
+  );
 });
 
 test('results are found by custom_id; where one would hide another, that is an error', async () => {

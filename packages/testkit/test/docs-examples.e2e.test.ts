@@ -60,7 +60,7 @@ const CLIENT_EXAMPLES = [
   /^\{ custom_id: 'a', body: \{ max_tokens: 100, messages: .*file_url/s,
   /^\{"custom_id":"a".*\nRequest 1: Its custom_id "a" is that of request 0, too\.\nRequest 2: Its body lacks "messages"/,
   /^3 jobs: .*\n250 answers, [1-9]\d* tokens\n$/,
-  /^succeeded\n$/,
+  /^\{.*object: 'list',.*embedding: \[/s,
   /^true SUCCESS [1-9]\d*\n(output \d+\n)+$/,
   /^job_not_found 404 false\n$/,
 ];
@@ -71,10 +71,42 @@ test('the examples of the page about the client run as they stand', async () => 
   const printed = await Promise.all(
     examples.map(async (code) => {
       const program = code.replace(ADDRESS, whole.url);
-      return (await run(process.execPath, ['--input-type=module', '--eval', program], { cwd: ROOT })).stdout;
+      const { stdout } = await run(process.execPath, ['--input-type=module-typescript', '--eval', program], {
+        cwd: ROOT,
+      });
+      return stdout;
     }),
   );
   for (const [at, expected] of CLIENT_EXAMPLES.entries()) assert.match(printed[at], expected);
+});
+
+test('the examples of the page about the client compile as strict TypeScript', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bora-docs-'));
+  try {
+    const files = blocks('docs/client.md', 'ts').map((code, at) => {
+      writeFileSync(join(folder, `example-${at}.ts`), code);
+      return `example-${at}.ts`;
+    });
+    const sources = join(ROOT, 'packages/client/src');
+    const compilerOptions = {
+      target: 'es2024',
+      module: 'nodenext',
+      strict: true,
+      noEmit: true,
+      skipLibCheck: true,
+      allowImportingTsExtensions: true,
+      typeRoots: [join(ROOT, 'node_modules/@types')],
+      types: ['node'],
+      paths: { '@bora/client': [join(sources, 'client.ts')], '@bora/client/*': [join(sources, '*.ts')] },
+    };
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+    const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const compiled = await run(process.execPath, [compiler, '-p', folder]).catch((error: unknown) => error);
+    assert.equal((compiled as { stdout: string }).stdout, '');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 const CONFIGURED = ['docs/move-from-mistral.md', ...globSync('docs/connect/*.md', { cwd: ROOT })];
