@@ -24,6 +24,7 @@ import { copyObjects, removeOtherObjects } from './files/copy-objects.ts';
 import { IndexThread } from './files/index-thread.ts';
 import type { InspectionOptions, InspectionReport } from './files/inspect-folder.ts';
 import { inspectFolder } from './files/inspect-folder.ts';
+import { Gateway } from './gateway/gateway.ts';
 import type { Clock } from './observe/clock.ts';
 import { systemClock } from './observe/clock.ts';
 import type { Log } from './observe/log.ts';
@@ -325,6 +326,7 @@ async function open(
     indexer: opening.use(new IndexThread()),
     authenticator: new Authenticator(database),
     upstreams,
+    gateway: new Gateway(upstreams),
     waits,
     clock,
     log: logOf(log, 'api'),

@@ -19,10 +19,10 @@ test('each answer carries ids to find it by', async () => {
 
 test('an unknown path says what there is, under the id of the call', async () => {
   await using server = await startApiServer();
-  const { status, body, headers } = await call(server, '/v1/models?x=1');
+  const { status, body, headers } = await call(server, '/v1/threads?x=1');
   assert.equal(status, 404);
   assert.equal(body.detail, 'Not Found');
-  assert.match(body.message!, /There is no GET \/v1\/models here\. Bora serves/);
+  assert.match(body.message!, /There is no GET \/v1\/threads here\. Bora serves/);
   assert.deepEqual(body.bora, { code: 'unknown_path', request_id: headers.get('x-request-id') });
 });
 

@@ -9,6 +9,7 @@ import { createApi } from '../src/api/create-api.ts';
 import type { ApiDependencies, ApiSettings } from '../src/api/dependencies.ts';
 import { WritingSession } from '../src/api/writing-session.ts';
 import { StorageWaits } from '../src/batches/storage-waits.ts';
+import { Gateway } from '../src/gateway/gateway.ts';
 import { IndexThread } from '../src/files/index-thread.ts';
 import type { Clock } from '../src/observe/clock.ts';
 import { systemClock } from '../src/observe/clock.ts';
@@ -97,6 +98,10 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       pause: () => {},
       resume: () => {},
     },
+    gateway: new Gateway({
+      acquireAhead: () => Promise.reject(new Error('Nothing is passed through here.')),
+      models: () => ({ ...upstreams, unheard: [] }),
+    }),
     waits: new StorageWaits(),
     clock,
     log: silentLog,

@@ -54,6 +54,9 @@ export class ScriptedUpstreams implements Upstreams {
   status(): readonly UpstreamStatus[] {
     return [];
   }
+  acquireAhead(): Promise<never> {
+    return Promise.reject(new Error('Nothing is passed through here.'));
+  }
   resume(): void {}
   pause(): void {}
 

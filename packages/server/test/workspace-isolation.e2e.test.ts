@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
 import { startWholeBora } from '@bora/testkit/whole-bora';
+import { FORWARDED_ENDPOINTS } from '../src/api/gateway/forward-call.ts';
 import type { WholeBora } from '@bora/testkit/whole-bora';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { createApiKey } from '../src/access/create-key.ts';
@@ -44,6 +45,11 @@ const WITHOUT_PARAMETER: Readonly<Record<string, string>> = {
   'GET /v1/batch/jobs': 'lists show only what is their own',
   'HEAD /v1/batch/jobs': 'lists show only what is their own',
   'POST /v1/batch/jobs': 'a job cannot be made over a file of another workspace',
+  ...Object.fromEntries(
+    ['GET /v1/models', 'HEAD /v1/models', 'GET /v1/models/*', 'HEAD /v1/models/*']
+      .concat(FORWARDED_ENDPOINTS.map((endpoint) => `POST ${endpoint}`))
+      .map((route) => [route, 'models are of no workspace']),
+  ),
   'OPTIONS /*': 'public, takes no id',
   'GET /healthz': 'public pages name nobody',
   'HEAD /healthz': 'public pages name nobody',

@@ -24,6 +24,8 @@ import { listFilesRoute } from './files/list.ts';
 import { retrieveFileRoute } from './files/retrieve.ts';
 import { signedUrlRoute } from './files/signed-url.ts';
 import { uploadRoute } from './files/upload.ts';
+import { forwardRoutes } from './gateway/forward-call.ts';
+import { listModelsRoute } from './gateway/list-models.ts';
 import { cancelJobRoute } from './mistral/cancel-job.ts';
 import { createJobRoute } from './mistral/create-job.ts';
 import { deleteJobRoute } from './mistral/delete-job.ts';
@@ -72,6 +74,9 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   getJobRoute(app, deps);
   cancelJobRoute(app, deps);
   deleteJobRoute(app, deps);
+
+  forwardRoutes(app, deps);
+  listModelsRoute(app, deps);
 
   createKeyRoute(app, deps);
   listKeysRoute(app, deps);

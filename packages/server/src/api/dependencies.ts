@@ -1,6 +1,7 @@
 import type { Authenticator } from '../access/authenticate.ts';
 import type { StorageWaits } from '../batches/storage-waits.ts';
 import type { IndexThread } from '../files/index-thread.ts';
+import type { Gateway } from '../gateway/gateway.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -19,6 +20,7 @@ export interface ApiDependencies {
   readonly indexer: IndexThread;
   readonly authenticator: Authenticator;
   readonly upstreams: Pick<Upstreams, 'whyWaiting' | 'endpoints' | 'models' | 'status' | 'pause' | 'resume'>;
+  readonly gateway: Gateway;
   readonly waits: StorageWaits;
   readonly clock: Clock;
   readonly log: Log;

@@ -3,7 +3,7 @@ import type { ApiDependencies } from './dependencies.ts';
 import { ApiError, toApiError } from './errors.ts';
 
 const SERVED =
-  "Bora serves /v1/files and /v1/batch/jobs of Mistral's API; of its own /bora/v1/keys, /bora/v1/workspaces, " +
+  "Bora serves /v1/files and /v1/batch/jobs of Mistral's API, and passes calls to /v1/models, /v1/chat/completions and its like through; of its own /bora/v1/keys, /bora/v1/workspaces, " +
   '/bora/v1/audit, /bora/v1/upstreams, /healthz, /readyz and /metrics.';
 
 /** Turns whatever a route throws into an answer of Mistral's shape, in one place. */

@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   key_not_found: 404,
   workspace_not_found: 404,
   upstream_not_found: 404,
+  model_not_found: 404,
   workspace_exists: 409,
   malformed_http: 400,
   bad_multipart: 400,
@@ -42,8 +43,12 @@ export const ERROR_CODES = {
   too_many_jobs: 429,
   internal_error: 500,
   disk_failed: 500,
+  upstream_failed: 502,
+  not_served_now: 503,
+  too_many_waiting: 503,
   storage_unavailable: 503,
   upload_interrupted: 503,
+  upstream_timeout: 504,
   disk_full: 507,
 } as const;
 

@@ -42,6 +42,11 @@ export function spliceBody(body: Uint8Array, changes: BodyChanges): Uint8Array {
   return isChanged ? rewrite(body, model, hasModel, streams) : body;
 }
 
+/** Only the model: a caller that waits for an event stream gets one. As `spliceBody` otherwise. */
+export function spliceModel(body: Uint8Array, model: string): Uint8Array {
+  return rewrite(body, jsonOf(model), true, false);
+}
+
 /** What nearly every line needs, and all it needs: one copy, without a second walk. */
 function insertModel(body: Uint8Array, model: Uint8Array): Uint8Array {
   const inside = skipSpace(body, 0) + 1;
@@ -99,7 +104,7 @@ function rewrite(
       }
       out.append(body, member.keyStart, member.valueStart);
       if (model !== null && isKey(body, member, 'model')) out.appendAll(model);
-      else if (isKey(body, member, 'stream')) out.appendAll(FALSE);
+      else if (streams && isKey(body, member, 'stream')) out.appendAll(FALSE);
       else out.append(body, member.valueStart, member.valueEnd);
       isEmpty = false;
     }

@@ -1,9 +1,17 @@
+import { CallsAhead } from './calls-ahead.ts';
 import type { FindUpstreams } from './local-servers.ts';
 import { Upstream } from './upstream.ts';
 import type { UpstreamDependencies } from './upstream.ts';
 import { UpstreamSlot } from './upstream-slot.ts';
 import type { ServedModel } from './served-model.ts';
-import type { PauseByHand, Slot, UpstreamConfig, Upstreams, UpstreamStatus } from './upstreams.ts';
+import type {
+  ForwardSlot,
+  PauseByHand,
+  Slot,
+  UpstreamConfig,
+  Upstreams,
+  UpstreamStatus,
+} from './upstreams.ts';
 
 const START_MS = 3_000;
 /** How often it is looked for upstreams while there is none. */
@@ -27,7 +35,12 @@ export class UpstreamRegistry implements Upstreams {
   #routes: readonly string[] | 'any' | null = null;
   /** Requests in a row want the same route: taken apart anew, its parts would be strings to be hashed for each. */
   #latest = { route: '', endpoint: '', model: '' };
+  readonly #ahead = new CallsAhead(
+    (route, bodyBytes) => this.#acquire(route, bodyBytes),
+    (route) => this.whyWaiting(route),
+  );
   readonly #notify = (): void => {
+    this.#ahead.serve();
     for (const listener of this.#listeners) listener();
   };
   readonly #onChange = (): void => {
@@ -93,22 +106,11 @@ export class UpstreamRegistry implements Upstreams {
   }
 
   tryAcquire(route: string, bodyBytes = 0): Slot | null {
-    if (this.#latest.route !== route) this.#latest = { route, ...partsOf(route) };
-    const { endpoint, model } = this.#latest;
-    let best: { upstream: Upstream; served: ServedModel } | null = null;
-    let bestShare = 0;
-    for (const upstream of this.#upstreams) {
-      if (!upstream.endpoints.has(endpoint)) continue;
-      const served = upstream.servedModel(model);
-      if (served === null) continue;
-      const share = upstream.freeShare(served, bodyBytes);
-      if (share <= bestShare) continue;
-      best = { upstream, served };
-      bestShare = share;
-    }
-    return best === null
-      ? null
-      : new UpstreamSlot(best.upstream, best.served, { asked: model, bodyBytes }, this.#notify);
+    return this.#acquire(route, bodyBytes);
+  }
+
+  acquireAhead(route: string, bodyBytes: number, signal: AbortSignal): Promise<ForwardSlot> {
+    return this.#ahead.wait(route, bodyBytes, signal);
   }
 
   tryAcquireAlone(route: string, bodyBytes: number, onTrial: boolean): Slot | null {
@@ -158,6 +160,25 @@ export class UpstreamRegistry implements Upstreams {
     this.#cancelSearch();
     this.#listeners.clear();
     await Promise.all(this.#upstreams.map((upstream) => upstream[Symbol.asyncDispose]()));
+  }
+
+  #acquire(route: string, bodyBytes: number): UpstreamSlot | null {
+    if (this.#latest.route !== route) this.#latest = { route, ...partsOf(route) };
+    const { endpoint, model } = this.#latest;
+    let best: { upstream: Upstream; served: ServedModel } | null = null;
+    let bestShare = 0;
+    for (const upstream of this.#upstreams) {
+      if (!upstream.endpoints.has(endpoint)) continue;
+      const served = upstream.servedModel(model);
+      if (served === null) continue;
+      const share = upstream.freeShare(served, bodyBytes);
+      if (share <= bestShare) continue;
+      best = { upstream, served };
+      bestShare = share;
+    }
+    return best === null
+      ? null
+      : new UpstreamSlot(best.upstream, best.served, { asked: model, bodyBytes }, this.#notify);
   }
 
   async #checkAll(): Promise<void> {

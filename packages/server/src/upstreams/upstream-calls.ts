@@ -1,11 +1,13 @@
 import type { Clock } from '../observe/clock.ts';
 import { ConnectionPool } from './connection-pool.ts';
+import { ForwardedCall } from './forwarded-call.ts';
+import type { ForwardedAnswer } from './forwarded-call.ts';
 import { ANSWER_BYTES_IN_MEMORY, AttemptTimeout, HttpCall } from './http-call.ts';
 import type { CallResult, HttpRequest } from './http-call.ts';
 import { LISTING_PATH, readListing } from './model-listing.ts';
 import type { Listing } from './model-listing.ts';
 import { DEFAULT_ATTEMPT_TIMEOUT_MS, DEFAULT_MAX_IN_FLIGHT } from './upstreams.ts';
-import type { AttemptRequest, StreamedBody, UpstreamConfig } from './upstreams.ts';
+import type { AttemptRequest, ForwardRequest, StreamedBody, UpstreamConfig } from './upstreams.ts';
 
 const LISTING_TIMEOUT_MS = 3_000;
 const QUESTION_TIMEOUT_MS = 30_000;
@@ -45,6 +47,29 @@ export class UpstreamCalls implements AsyncDisposable {
       this.#timeoutMs,
       signal,
     );
+  }
+
+  /** @throws as `ForwardSlot.forward`. */
+  async forward(request: ForwardRequest, signal: AbortSignal): Promise<ForwardedAnswer> {
+    signal.throwIfAborted();
+    const call = new ForwardedCall(this.#pool);
+    const cancelDeadline = this.#clock.after(this.#timeoutMs, () => call.abort(new AttemptTimeout()));
+    const onAbort = (): void => call.abort(signal.reason as Error);
+    const settle = (): void => {
+      cancelDeadline();
+      signal.removeEventListener('abort', onAbort);
+    };
+    signal.addEventListener('abort', onAbort);
+    try {
+      const headers = [...Object.entries(request.headers).flat(), ...this.#headers];
+      const path = this.#prefix + request.endpoint;
+      const answer = await call.run({ method: 'POST', path, headers, body: request.body });
+      answer.body.once('close', settle);
+      return answer;
+    } catch (error) {
+      settle();
+      throw error;
+    }
   }
 
   /**

@@ -3,11 +3,25 @@ import { readResult } from './answer-reading.ts';
 import type { Reading } from './answer-reading.ts';
 import { decide, familyOf, isCrash } from './fault-table.ts';
 import type { Observation, Row } from './fault-table.ts';
+import { ForwardFailed } from './forwarded-call.ts';
+import type { ForwardedAnswer } from './forwarded-call.ts';
+import { isSuccess } from './http-call.ts';
 import type { Listing } from './model-listing.ts';
 import type { Charge } from './rate-budget.ts';
+import type { NetworkFailure } from './network-failures.ts';
+import { retryAfterMs } from './retry-after.ts';
+import { describeSymptom } from './reasons.ts';
 import type { ServedModel } from './served-model.ts';
 import type { Upstream } from './upstream.ts';
-import type { AttemptOutcome, AttemptRequest, FileForms, Slot, Verdict } from './upstreams.ts';
+import type {
+  AttemptOutcome,
+  AttemptRequest,
+  FileForms,
+  ForwardRequest,
+  ForwardSlot,
+  Slot,
+  Verdict,
+} from './upstreams.ts';
 import { verdictOf } from './verdicts.ts';
 import type { AttemptEnd, Pass } from './window.ts';
 
@@ -15,6 +29,8 @@ type FailedReading = Extract<Reading, { kind: 'failure' }>;
 
 /** A connection that was closed while it idled breaks as soon as it is used; one that breaks later carried the request to somebody. */
 const STALE_WITHIN_MS = 5_000;
+
+const NO_WAY_THERE: ReadonlySet<NetworkFailure> = new Set(['refused', 'dns', 'unreachable', 'tls']);
 
 const OTHER: AttemptEnd = { kind: 'other' };
 const OVERLOADED: AttemptEnd = { kind: 'overloaded' };
@@ -27,7 +43,7 @@ interface Wanted {
 }
 
 /** A place in a window, and the attempt made in it. */
-export class UpstreamSlot implements Slot {
+export class UpstreamSlot implements Slot, ForwardSlot {
   readonly renamed: string | null;
   readonly onTrial: boolean;
   readonly #upstream: Upstream;
@@ -91,7 +107,7 @@ export class UpstreamSlot implements Slot {
     const answersWhenSent = this.#served.evidence.answers;
     let end = OTHER;
     let outcome: AttemptOutcome = 'aborted';
-    let retryAfterMs: number | null = null;
+    let askedMs: number | null = null;
     try {
       for (let resent = false; ; resent = true) {
         const result = await calls.post(request, signal);
@@ -113,7 +129,7 @@ export class UpstreamSlot implements Slot {
         if (row.upstream === 'shrink') {
           end = OVERLOADED;
           budget.settle(this.#charge, 0);
-          retryAfterMs = failure.retryAfterMs;
+          askedMs = failure.retryAfterMs;
         } else this.#act(row, failure, request.endpoint);
         const { faults, crashes } = request;
         const verdict = verdictOf(row, failure, { faults, crashes, alone: observed.alone }, random);
@@ -122,8 +138,42 @@ export class UpstreamSlot implements Slot {
       }
     } finally {
       this.#upstream.attempts[outcome] += 1;
-      this.#leave(end, retryAfterMs);
+      this.#leave(end, askedMs);
     }
+  }
+
+  async forward(request: ForwardRequest, signal: AbortSignal): Promise<ForwardedAnswer> {
+    this.#use();
+    const { budget, calls, clock } = this.#upstream;
+    const sentAt = clock.elapsed();
+    try {
+      const answer = await calls.forward(request, signal);
+      budget.heed(answer.headers, this.#charge);
+      answer.body.once('close', () => this.#leaveForwarded(answer, request.endpoint, sentAt));
+      return answer;
+    } catch (error) {
+      this.#upstream.attempts[error instanceof ForwardFailed ? 'retried' : 'aborted'] += 1;
+      // Where no connection comes about there is nothing to weigh; what else fails is judged by requests that can be compared.
+      if (error instanceof ForwardFailed && NO_WAY_THERE.has(error.failure))
+        this.#upstream.health.down(describeSymptom(error.failure, 0, error.message, null), false);
+      this.#leave(OTHER, null);
+      throw error;
+    }
+  }
+
+  #leaveForwarded({ status, headers, body }: ForwardedAnswer, endpoint: string, sentAt: number): void {
+    const { clock, attempts } = this.#upstream;
+    if (status === 429 || status === 503 || status === 529) {
+      attempts.refused += 1;
+      this.#leave(OVERLOADED, retryAfterMs(headers, null, clock.now()));
+      return;
+    }
+    const isWhole = body.readableEnded && isSuccess(status);
+    if (isWhole) this.#upstream.noteAnswer(this.#served, endpoint, this.#enteredWhenSent);
+    attempts[isWhole ? 'succeeded' : body.readableEnded ? 'failed' : 'aborted'] += 1;
+    // Its tokens stay unknown: what passes through is not read.
+    const elapsedMs = clock.elapsed() - sentAt;
+    this.#leave(isWhole ? { kind: 'answered', outputTokens: 0, elapsedMs } : OTHER, null);
   }
 
   /** An answer that does not say what it used keeps its estimate. */
@@ -191,7 +241,8 @@ export class UpstreamSlot implements Slot {
     this.#used = true;
   }
 
-  #leave(end: AttemptEnd, retryAfterMs: number | null): void {
+  /** `askedMs`: for so long it asked to be left alone. */
+  #leave(end: AttemptEnd, askedMs: number | null): void {
     const upstream = this.#upstream;
     const served = this.#served;
     upstream.inFlight -= 1;
@@ -202,7 +253,7 @@ export class UpstreamSlot implements Slot {
     const change = served.window.leave(this.#pass, end);
     if (end.kind === 'overloaded') {
       // A smaller window is the answer to load; only where it cannot shrink further, waiting is.
-      if (retryAfterMs !== null || (wasLeast && change === 'cut')) upstream.quiet(served, retryAfterMs);
+      if (askedMs !== null || (wasLeast && change === 'cut')) upstream.quiet(served, askedMs);
     }
     this.#onFree();
   }

@@ -1,3 +1,4 @@
+import type { ForwardedAnswer } from './forwarded-call.ts';
 import type { ConfiguredModels } from './model-names.ts';
 
 /** A server that answers requests, as the operator describes it. */
@@ -93,6 +94,13 @@ export interface Upstreams extends AsyncDisposable {
    */
   tryAcquireAlone(route: string, bodyBytes: number, onTrial: boolean): Slot | null;
 
+  /**
+   * The next free place, ahead of all batch work, for a call that somebody waits for. It keeps within the windows: what Bora puts into an
+   * upstream stays bounded, and a place comes free with each answer.
+   * @throws NotServedNow if nobody serves the route, also where that comes about while it waits; or the signal's reason.
+   */
+  acquireAhead(route: string, bodyBytes: number, signal: AbortSignal): Promise<ForwardSlot>;
+
   /** How many attempts could be in flight now: windows of what is up, together. How much work to keep claimed. */
   capacity(): number;
 
@@ -136,6 +144,22 @@ export interface Slot {
 
   /** Gives an unused slot back. */
   release(): void;
+}
+
+/** A place for one call that is passed through. Exactly one of `forward` and `release` is called, once. */
+export interface ForwardSlot extends Pick<Slot, 'upstream' | 'renamed' | 'release'> {
+  /**
+   * Resolves when the answer begins, whatever its status. The place is free again when its body is closed.
+   * @throws ForwardFailed, or the signal's reason.
+   */
+  forward(request: ForwardRequest, signal: AbortSignal): Promise<ForwardedAnswer>;
+}
+
+export interface ForwardRequest {
+  readonly endpoint: string;
+  readonly body: Uint8Array;
+  /** What of the caller's headers goes on, in lower case; beside those of every call to the upstream. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface AttemptRequest {

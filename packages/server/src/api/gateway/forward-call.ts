@@ -1,0 +1,82 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
+import type { FastifyInstance } from 'fastify';
+import { GatewayRefused } from '../../gateway/gateway.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { ApiError } from '../errors.ts';
+
+/** Synchronous calls of both dialects that take JSON and name a model in it. */
+export const FORWARDED_ENDPOINTS: readonly string[] = [
+  ...BATCH_ENDPOINTS,
+  '/v1/completions',
+  '/v1/responses',
+  '/v1/images/generations',
+];
+
+/** Of the answer: what concerns the connection to the upstream, and what is Bora's own to say, stays behind. */
+const KEPT_BACK = new Set([
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'date',
+  'server',
+  'x-request-id',
+]);
+
+/** `POST /v1/chat/completions` and its like: one call, passed through to an upstream ahead of batch work, event streams too. */
+export function forwardRoutes(app: FastifyInstance, { gateway, settings, log }: ApiDependencies): void {
+  for (const endpoint of FORWARDED_ENDPOINTS) {
+    app.post(endpoint, { config: { access: 'write' } }, async (request, reply) => {
+      const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort(new Error('The caller is gone.')));
+      const body = await readWhole(request.raw, settings.maxLineBytes);
+      // Of the caller's headers this one alone: its key is for Bora, not for the upstream.
+      const { accept } = request.headers;
+      const headers: Record<string, string> = accept === undefined ? {} : { accept };
+      try {
+        const answer = await gateway.forward({ endpoint, body, headers }, gone.signal);
+        answer.body.on('error', (error) => {
+          if (!gone.signal.aborted)
+            log.warn({ request: request.id, upstream: answer.upstream, err: error }, 'an answer broke off');
+        });
+        return await reply
+          .code(answer.status)
+          .headers(withoutKeptBack(answer.headers))
+          .header('x-bora-upstream', answer.upstream)
+          .send(answer.body);
+      } catch (error) {
+        throw error instanceof GatewayRefused ? refusalOf(error) : error;
+      }
+    });
+  }
+}
+
+function refusalOf({ refusal, message }: GatewayRefused): ApiError {
+  const isLater = refusal === 'not_served_now' || refusal === 'too_many_waiting';
+  return new ApiError(refusal, message, {}, isLater ? { 'retry-after': '5' } : {});
+}
+
+/** @throws ApiError 413 */
+async function readWhole(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > maxBytes)
+        throw new ApiError('body_too_large', `The body is larger than ${maxBytes} bytes.`);
+      chunks.push(chunk);
+    }
+  } finally {
+    request.resume();
+  }
+  return Buffer.concat(chunks, bytes);
+}
+
+function withoutKeptBack(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined || KEPT_BACK.has(name) || name.startsWith('access-control-') ? [] : [[name, value]],
+    ),
+  );
+}
