@@ -138,7 +138,13 @@ const ROWS: readonly (readonly [
     ] as const,
   ]),
   ...['application/jsonl', 'text/plain', 'application/json'].map(
-    (type) => [`content as ${type}`, 'content', (from: Answer) => ({ ...from, type }), NONE] as const,
+    (type) =>
+      [
+        `content that comes with the type ${type}`,
+        'content',
+        (from: Answer) => ({ ...from, type }),
+        NONE,
+      ] as const,
   ),
   ['errors that are null', 'job', set({ errors: null }), NONE],
   ['input_files that are null', 'job', set({ input_files: null }), NONE],

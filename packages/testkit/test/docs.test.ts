@@ -92,18 +92,21 @@ test('all that clients rely on names tests, or rows of their tables, that are th
   assert.deepEqual(faults, []);
 });
 
-/** Whether a row of a table in the file begins with this name. */
-function hasRow(path: string, name: string): boolean {
-  return ["'", '`'].some((quote) => read(path).replace(/\[\s+/g, '[').includes(`[${quote}${name}${quote},`));
-}
-
 /** Whether a test in the file has this title, with anything in place of what its title computes. */
 function hasTest(path: string, title: string): boolean {
-  const titles = read(path).matchAll(/\b(?:test|it|describe)\(\s*(['"`])((?:(?!\1).)+)\1/gs);
-  return [...titles].some(([, , pattern = '']) => {
+  return isAmong(read(path).matchAll(/\b(?:test|it|describe)\(\s*(['"`])((?:(?!\1).)+)\1/gs), title);
+}
+
+/** Whether a row of a table in the file begins with this name, which its tests have in their titles. */
+function hasRow(path: string, name: string): boolean {
+  return isAmong(read(path).matchAll(/\[\s*(['`])((?:(?!\1).)+)\1,/g), name);
+}
+
+function isAmong(texts: Iterable<RegExpExecArray>, text: string): boolean {
+  return [...texts].some(([, , pattern = '']) => {
     const fixed = pattern.split(/\$\{.+?\}/s);
-    const escaped = fixed.map((text) => text.replace(/[.*+?()|[\]]/g, '\\$&'));
-    return fixed.join('').length > title.length / 2 && new RegExp(`^${escaped.join('.+')}$`).test(title);
+    const escaped = fixed.map((each) => each.replace(/[.*+?()|[\]]/g, '\\$&'));
+    return fixed.join('').length > text.length / 2 && new RegExp(`^${escaped.join('.+')}$`).test(text);
   });
 }
 
