@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { ResultLine } from '@bora/protocol/mistral-lines';
 import type { Database } from '../src/storage/ports/database.ts';
 import { BreakableUpstream, hold, json } from './breakable-upstream.ts';
+import type { ReceivedRequest } from './breakable-upstream.ts';
 import { answerWell, errorOf, questionLine, questionOf, startPacedBora, waitingOf } from './paced-bora.ts';
 import type { PacedBora } from './paced-bora.ts';
 
@@ -252,3 +253,29 @@ test('a running job is deleted: it is gone at once, and nothing more is sent', T
 async function resultsInOrder(bora: PacedBora, jobId: string): Promise<ResultLine[]> {
   return (await bora.client.jobs.get(jobId, { inline: true })).outputs ?? [];
 }
+
+test(
+  'a model that is dead on an upstream whose other models work waits alone, and says so',
+  TIMEOUT,
+  async () => {
+    await using upstream = await BreakableUpstream.open();
+    upstream.listing = json(200, { object: 'list', data: [{ id: 'm' }, { id: 'dead' }] });
+    const isDead = ({ body }: ReceivedRequest): boolean => body.includes('"model":"dead"');
+    upstream.reply = (request) =>
+      (isDead(request) ? json(500, { error: 'CUDA error' }) : answerWell)(request);
+    await using bora = await startPacedBora({ upstreams: [{ url: upstream.url, max_in_flight: 4 }] });
+    const { id } = await bora.client.jobs.create({
+      endpoint: CHAT,
+      model: 'dead',
+      input_files: [await bora.uploadQuestions(['a', 'b', 'c', 'd', 'e', 'f'])],
+    });
+    const waiting = await bora.until(id, (job) => waitingOf(job) !== '');
+    assert.match(waitingOf(waiting), /answers HTTP 500.*, whatever it is asked of model dead, since/);
+    assert.equal((await bora.ended(await bora.ask(['g', 'h', 'i']))).succeeded_requests, 3);
+    await bora.pass(3_600_000);
+    const still = await bora.client.jobs.get(id);
+    assert.deepEqual([still.status, still.failed_requests], ['RUNNING', 0]);
+    upstream.reply = answerWell;
+    assert.equal((await bora.ended(id)).succeeded_requests, 6);
+  },
+);

@@ -22,7 +22,7 @@ const MOST_STEPS = 2_000;
 /** A beat of a session: all of them are alive if each is heard before the next is due. */
 const LONG_STEP_MS = 10_000;
 
-export interface PacedOptions extends Omit<WholeBoraOptions, 'upstreams' | 'dataFolder'> {
+export interface PacedOptions extends Omit<WholeBoraOptions, 'upstreams'> {
   /** As in `bora.yaml`. */
   readonly upstreams: readonly FileUpstream[];
 }
@@ -49,14 +49,14 @@ export interface PacedBora extends WholeBora {
 
 export async function startPacedBora({ upstreams, ...options }: PacedOptions): Promise<PacedBora> {
   await using starting = new AsyncDisposableStack();
-  const folder = starting.use(await makeTemporaryFolder());
+  const dataFolder = options.dataFolder ?? starting.use(await makeTemporaryFolder()).path;
   const clock = new SimulatedClock();
   // JSON is YAML.
-  await writeFile(join(folder.path, 'bora.yaml'), JSON.stringify({ upstreams }));
+  await writeFile(join(dataFolder, 'bora.yaml'), JSON.stringify({ upstreams }));
   const whole = await startWholeBora({
     ...options,
     upstreams: [],
-    dataFolder: folder.path,
+    dataFolder,
     overrides: { clock, random: () => 0, ...options.overrides },
   });
   starting.defer(() => whilePassing(clock, whole[Symbol.asyncDispose]()));
