@@ -1,25 +1,18 @@
 import { join } from 'node:path';
 import type { BoraClient } from '@bora/client';
+import { textOf } from '@bora/client/answers';
+import type { AnswerOf, ClassificationAnswer, ModerationAnswer } from '@bora/client/answers';
 import type { BatchEndpoint } from '@bora/protocol/batch-endpoints';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import { renderTable } from '../packages/cli/src/table.ts';
-
-/** What the demo looks at in the answers of all endpoints together; each has some of it. */
-interface Answer {
-  readonly choices: readonly { readonly message: { readonly content: string } }[];
-  readonly results: readonly Readonly<Record<string, object>>[];
-  readonly pages: readonly { readonly markdown: string }[];
-  readonly outputs: readonly { readonly content: string }[];
-  readonly text: string;
-}
 
 interface SmallJob {
   readonly endpoint: BatchEndpoint;
   /** Its input beside this file, without `.jsonl`. */
   readonly example: string;
   readonly model: string;
-  /** What to show of an answer. */
-  glance(answer: Answer): string;
+  /** What to show of an answer of this endpoint. */
+  glance(answer: AnswerOf[BatchEndpoint]): string;
 }
 
 /** The endpoints beside chat and embeddings. */
@@ -28,7 +21,7 @@ export const SMALL_JOBS: readonly SmallJob[] = [
     endpoint: '/v1/fim/completions',
     example: 'fim',
     model: 'simulated-code',
-    glance: ({ choices }) => choices[0].message.content,
+    glance: textOf,
   },
   { endpoint: '/v1/moderations', example: 'moderations', model: 'simulated-moderation', glance: topCategory },
   {
@@ -53,19 +46,19 @@ export const SMALL_JOBS: readonly SmallJob[] = [
     endpoint: '/v1/ocr',
     example: 'ocr',
     model: 'simulated-ocr',
-    glance: ({ pages }) => pages[0].markdown.replace(/\s+/g, ' '),
+    glance: textOf,
   },
   {
     endpoint: '/v1/conversations',
     example: 'conversations',
     model: 'simulated-chat',
-    glance: ({ outputs }) => outputs[0].content,
+    glance: textOf,
   },
   {
     endpoint: '/v1/audio/transcriptions',
     example: 'transcriptions',
     model: 'simulated-voice',
-    glance: ({ text }) => text,
+    glance: textOf,
   },
 ];
 
@@ -89,10 +82,10 @@ export async function glanceTable(
 ): Promise<string> {
   const rows = await Promise.all(
     jobs.map(async (job, at) => {
-      for await (const outcome of client.jobs.results<Answer>(job, signal)) {
+      for await (const outcome of client.jobs.results<AnswerOf[BatchEndpoint]>(job, signal)) {
         const shown =
           outcome.kind === 'succeeded'
-            ? SMALL_JOBS[at].glance(outcome.body)
+            ? SMALL_JOBS[at].glance(outcome.body).replace(/\s+/g, ' ')
             : `failed: ${outcome.error.message}`;
         return [job.endpoint, outcome.customId ?? '', shown];
       }
@@ -106,14 +99,15 @@ export async function glanceTable(
 }
 
 /** For example `health 0.04`. */
-function topCategory({ results }: Answer): string {
-  return top(results[0]['category_scores'] as Readonly<Record<string, number>>);
+function topCategory({ results }: ModerationAnswer): string {
+  return top(results[0].category_scores);
 }
 
 /** For example `sentiment: positive 0.72, topic: delivery 0.41`. */
-function topLabels({ results }: Answer): string {
-  const targets = Object.entries(results[0] as Record<string, { scores: Record<string, number> }>);
-  return targets.map(([target, { scores }]) => `${target}: ${top(scores)}`).join(', ');
+function topLabels({ results }: ClassificationAnswer): string {
+  return Object.entries(results[0])
+    .map(([target, { scores }]) => `${target}: ${top(scores)}`)
+    .join(', ');
 }
 
 function top(scores: Readonly<Record<string, number>>): string {

@@ -5,6 +5,8 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { BoraClient } from '@bora/client';
+import { textOf } from '@bora/client/answers';
+import type { ChatAnswer } from '@bora/client/answers';
 import type { BatchEndpoint } from '@bora/protocol/batch-endpoints';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import { readConfig } from '@bora/server/config/config';
@@ -26,11 +28,6 @@ const CHAT_MODEL = 'simulated-chat';
 const EMBEDDING_MODEL = 'simulated-embed';
 const SAMPLE_ROWS = 6;
 const FOLDER = 'bora-demo';
-
-interface ChatAnswer {
-  readonly choices: readonly { readonly message: { readonly content: string } }[];
-  readonly usage: { readonly completion_tokens: number };
-}
 
 const output = new Output(false);
 using stop = stopSignals(() => output.say('\nStopping. Run it again whenever you like; it begins anew.'));
@@ -139,11 +136,7 @@ async function sampleTable(client: BoraClient, job: BatchJob, signal: AbortSigna
   for await (const outcome of client.jobs.results<ChatAnswer>(job, signal)) {
     rows.push(
       outcome.kind === 'succeeded'
-        ? [
-            outcome.customId ?? '',
-            String(outcome.body.usage.completion_tokens),
-            outcome.body.choices[0].message.content,
-          ]
+        ? [outcome.customId ?? '', String(outcome.body.usage.completion_tokens), textOf(outcome.body)]
         : [outcome.customId ?? '', '', `failed: ${outcome.error.message}`],
     );
     if (rows.length === SAMPLE_ROWS) break;

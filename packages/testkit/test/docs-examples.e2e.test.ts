@@ -80,6 +80,15 @@ test('the examples of the page about the client run as they stand', async () => 
   for (const [at, expected] of CLIENT_EXAMPLES.entries()) assert.match(printed[at], expected);
 });
 
+test('the example program of the client runs to its answers and leaves no file', async () => {
+  const { total: kept } = await whole.client.files.list();
+  const { stdout } = await run(process.execPath, [join(ROOT, 'examples/client.ts')], {
+    env: { ...process.env, BORA_URL: whole.url, BORA_MODEL: 'mistral-small-latest' },
+  });
+  assert.match(stdout, /^thyme-April: \S.*\nthyme-October: \S[^]*\nbay-October: \S.*\n[1-9]\d* tokens\n$/);
+  assert.equal((await whole.client.files.list()).total, kept);
+});
+
 test('the examples of the page about the client compile as strict TypeScript', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'bora-docs-'));
   try {
