@@ -1,3 +1,4 @@
+import { download } from './download.ts';
 import type {
   DeletedFile,
   FileList,
@@ -11,7 +12,7 @@ import type {
 import { allPages } from './pages.ts';
 import type { Transport } from './transport.ts';
 import { uploadBody } from './upload-body.ts';
-import type { UploadSource } from './upload-body.ts';
+import type { OnSent, UploadSource } from './upload-body.ts';
 
 export interface UploadOptions {
   /** Default: the name of the path or `File`, else `upload.jsonl`. */
@@ -22,6 +23,11 @@ export interface UploadOptions {
   readonly visibility?: FileVisibility;
   /** Hours to keep the file; default: until deleted. */
   readonly expiry?: number;
+  /**
+   * Called with the bytes of the file that were handed to the connection so far. In Node only: a browser does not tell. An upload that is
+   * watched is sent as a stream, and so never made again.
+   */
+  readonly onProgress?: OnSent;
 }
 
 /** All that are given must match; a list matches any of its values. */
@@ -51,19 +57,28 @@ export class Files {
     this.#transport = transport;
   }
 
-  /** Uploads in constant memory (in Node, whatever the source). When it resolves the file is durable. */
+  /**
+   * Uploads in constant memory (in Node, whatever the source). When it resolves the file is durable. After a lost connection or a 5xx it is
+   * not repeated by itself: the file may be there.
+   * @throws BoraError; what the source threw, if it did.
+   */
   async upload(
     source: UploadSource,
     options: UploadOptions = {},
     signal?: AbortSignal,
   ): Promise<MistralFile> {
-    const { filename, purpose = 'batch', visibility, expiry } = options;
-    const { body, headers } = await uploadBody(source, filename, {
+    const { filename, purpose = 'batch', visibility, expiry, onProgress } = options;
+    const fields = {
       purpose,
       ...(visibility === undefined ? {} : { visibility }),
       ...(expiry === undefined ? {} : { expiry: String(expiry) }),
-    });
-    return this.#transport.json({ method: 'POST', path: '/v1/files', body, headers, signal });
+    };
+    const { body, headers, sourceFailure } = await uploadBody(source, filename, fields, onProgress);
+    try {
+      return await this.#transport.json({ method: 'POST', path: '/v1/files', body, headers, signal });
+    } catch (error) {
+      throw sourceFailure()?.error ?? error;
+    }
   }
 
   /** One page, newest first. */
@@ -88,14 +103,12 @@ export class Files {
     return this.#transport.remove({ method: 'DELETE', path: filePath(id), ifGone, signal });
   }
 
-  /** The bytes as they arrive. A connection that breaks rejects the stream's next read. */
-  async content(id: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const response = await this.#transport.send({
-      method: 'GET',
-      path: `${filePath(id)}/content`,
-      signal,
-    });
-    return response.body ?? new Blob([]).stream();
+  /**
+   * The bytes as they arrive. Where the connection breaks, the rest is asked for; the stream's next read rejects only if that fails, with a
+   * BoraError.
+   */
+  content(id: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    return download(this.#transport, { method: 'GET', path: `${filePath(id)}/content`, signal });
   }
 
   /** A link that needs no key and works for `expiry` hours: 1..168, default 24. */

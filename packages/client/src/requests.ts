@@ -190,21 +190,7 @@ export class Requests {
   }
 
   async #upload({ chunks }: Part, filename: string, signal: AbortSignal | undefined): Promise<string> {
-    // Fetch reports a body that breaks off as a broken connection; what the list threw is what its author must see.
-    let thrown: { readonly error: unknown } | null = null;
-    const watched = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
-      try {
-        yield* chunks;
-      } catch (error) {
-        thrown = { error };
-        throw error;
-      }
-    };
-    try {
-      return (await this.#files.upload(watched(), { filename }, signal)).id;
-    } catch (error) {
-      throw (thrown as { readonly error: unknown } | null)?.error ?? error;
-    }
+    return (await this.#files.upload(chunks, { filename }, signal)).id;
   }
 
   /** Of files that nobody knows of. If it cannot be done, the error on its way is the one to be seen. */

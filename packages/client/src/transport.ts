@@ -51,6 +51,11 @@ export class Transport {
   readonly baseUrl: string;
   readonly #options: TransportOptions;
 
+  /** How often a call is made again before its failure is thrown. */
+  get maxRetries(): number {
+    return this.#options.retry.maxRetries;
+  }
+
   constructor(options: TransportOptions) {
     this.baseUrl = options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, '');
     this.#options = options;
@@ -81,6 +86,15 @@ export class Transport {
     return this.#repeat(call, async (response) => response);
   }
 
+  /**
+   * The error for a call, or the reading of its answer, that broke off.
+   * @throws the signal's reason if it aborted
+   */
+  failureOf(call: Call, error: unknown): BoraError {
+    if (call.signal?.aborted) throw call.signal.reason;
+    return error instanceof BoraError ? error : errorOfConnection(nameOf(call), this.baseUrl, error);
+  }
+
   async #repeat<T>(
     call: Call,
     read: (response: Response) => Promise<T>,
@@ -93,9 +107,7 @@ export class Transport {
       try {
         return await read(await this.#sendOnce(call));
       } catch (error) {
-        if (call.signal?.aborted) throw call.signal.reason;
-        const failure =
-          error instanceof BoraError ? error : errorOfConnection(nameOf(call), this.baseUrl, error);
+        const failure = this.failureOf(call, error);
         if (retries >= maxRetries || !mayCallAgain(failure, repeatable)) throw failure;
         const pause = pauseBefore(retries, failure, retry.random);
         if (pause === null) throw failure;

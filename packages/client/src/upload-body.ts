@@ -11,25 +11,37 @@ export type UploadSource =
 export interface UploadBody {
   readonly body: NonNullable<RequestInit['body']>;
   readonly headers: Readonly<Record<string, string>>;
+  /** What the source threw while it was sent. Fetch says of it no more than that the body broke off. */
+  readonly sourceFailure: () => { readonly error: unknown } | null;
 }
+
+/** Called with the bytes of the file that were sent so far. */
+export type OnSent = (bytes: number) => void;
 
 /**
  * A multipart body for the source, in constant memory in Node: a path becomes a Blob that reads the file as it is sent, a stream is
  * passed on as it comes. Browsers cannot send streams over HTTP/1.1, so there a stream is first gathered into a Blob.
+ *
+ * A body that is watched (`onSent`) is a stream in Node; a browser does not tell how far it is.
  * @throws BoraError `path_needs_node` if a path is given outside Node; what `node:fs` throws for a file that cannot be read.
  */
 export async function uploadBody(
   source: UploadSource,
   filename: string | undefined,
   fields: Readonly<Record<string, string>>,
+  onSent?: OnSent,
 ): Promise<UploadBody> {
+  const isBrowser = nodeFs() === undefined;
   if (source instanceof Blob || source instanceof Uint8Array || 'path' in source) {
     const blob = await blobOf(source);
-    return formBody(blob, filename ?? nameOf(source), fields);
+    const name = filename ?? nameOf(source);
+    return onSent === undefined || isBrowser
+      ? formBody(blob, name, fields)
+      : streamBody(blob.stream(), name, fields, onSent);
   }
   const name = filename ?? 'upload.jsonl';
-  if (nodeFs() === undefined) return formBody(await new Response(toStream(source)).blob(), name, fields);
-  return streamBody(source, name, fields);
+  if (isBrowser) return formBody(await new Response(toStream(source)).blob(), name, fields);
+  return streamBody(source, name, fields, onSent);
 }
 
 async function blobOf(source: Blob | Uint8Array | { readonly path: string }): Promise<Blob> {
@@ -58,18 +70,34 @@ function formBody(blob: Blob, filename: string, fields: Readonly<Record<string, 
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   form.append('file', blob, filename);
-  return { body: form, headers: {} };
+  return { body: form, headers: {}, sourceFailure: () => null };
 }
 
 function streamBody(
   source: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>,
   filename: string,
   fields: Readonly<Record<string, string>>,
+  onSent: OnSent = () => {},
 ): UploadBody {
   const boundary = `bora-${crypto.randomUUID()}`;
+  let failure: { readonly error: unknown } | null = null;
+  const watched = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    let sent = 0;
+    try {
+      for await (const chunk of source) {
+        yield chunk;
+        sent += chunk.length;
+        onSent(sent);
+      }
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  };
   return {
-    body: toStream(multipart(source, boundary, filename, fields)),
+    body: toStream(multipart(watched(), boundary, filename, fields)),
     headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+    sourceFailure: () => failure,
   };
 }
 
