@@ -68,6 +68,7 @@ export interface ServeOptions {
 }
 
 export interface Serving extends AsyncDisposable {
+  readonly url: string;
   readonly started: Started;
   readonly client: BoraClient;
 }
@@ -88,6 +89,7 @@ export async function startServe(options: ServeOptions): Promise<Serving> {
   const { url } = JSON.parse(started.firstLine) as { url: string };
   return {
     started,
+    url,
     client: new BoraClient({ baseUrl: url }),
     [Symbol.asyncDispose]: () => started.kill('SIGKILL'),
   };

@@ -229,6 +229,59 @@ test('a signed link opens its own file only, and no other key opens more with it
   }
 });
 
+test('a signed link opens nothing once anything of it is changed', async () => {
+  const link = new URL(await theirs.client.files.signedUrl(theirs.input));
+  const of = (url: URL, name: string): string => url.searchParams.get(name) ?? '';
+  const other = new URL(await mine.client.files.signedUrl(mine.input));
+  const signature = of(link, 'signature');
+  const bends: readonly ((query: URLSearchParams) => void)[] = [
+    (query) => query.set('workspace', mine.workspaceId),
+    (query) => query.append('workspace', mine.workspaceId),
+    (query) => query.delete('workspace'),
+    (query) => query.set('batch', theirs.job.id),
+    (query) => query.set('batch', mine.job.id),
+    (query) => query.append('batch', ''),
+    (query) => query.set('expires', String(Number(of(link, 'expires')) + 1)),
+    (query) => query.set('expires', `0${of(link, 'expires')}.0`),
+    (query) => query.set('expires', '99999999999999999999'),
+    (query) => query.delete('expires'),
+    (query) => query.set('signature', of(other, 'signature')),
+    (query) => query.set('signature', signature.slice(0, -1)),
+    (query) => query.set('signature', signature.toUpperCase()),
+    (query) => query.set('signature', ''),
+    (query) => query.append('signature', signature),
+  ];
+  for (const bend of bends) {
+    const bent = new URL(link);
+    bend(bent.searchParams);
+    for (const headers of [{}, { authorization: `Bearer ${mine.key}` }]) {
+      assert.equal((await fetch(bent, { headers })).status, 403, bent.search);
+    }
+  }
+  assert.equal((await fetch(link)).status, 200);
+});
+
+test("a line cannot name another workspace's file, whatever names it", async () => {
+  const unknown = randomUUID();
+  const naming = (endpoint: string, body: object) => (fileId: string) => ({
+    method: 'POST',
+    path: '/v1/batch/jobs',
+    body: JSON.stringify({ endpoint, model: 'm', requests: [{ body }] }).replaceAll('THE-FILE', fileId),
+  });
+  for (const about of [
+    naming('/v1/ocr', { document: { type: 'file', file_id: 'THE-FILE' } }),
+    naming('/v1/audio/transcriptions', { file_id: 'THE-FILE' }),
+    naming('/v1/audio/transcriptions', { file_id: 'THE-FILE', file_url: null }),
+  ]) {
+    for (const fileId of IDS_OF_PARAMETER['file_id'](mine)) {
+      const foreign = await answerTo(about(fileId), theirs, fileId);
+      assert.deepEqual(foreign, await answerTo(about(unknown), theirs, unknown));
+      assert.equal((foreign as { status: number }).status, 422);
+    }
+  }
+  assert.equal((await theirs.client.jobs.list()).total, 1, 'and no job was made');
+});
+
 test("what admins alone may do is refused to a workspace's own keys", async () => {
   for (const call of Object.keys(WITHOUT_PARAMETER).filter((each) => each.includes('/bora/'))) {
     const [method, path] = call.split(' ');

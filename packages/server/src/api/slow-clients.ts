@@ -48,6 +48,7 @@ export function limitSlowClients(app: FastifyInstance, { settings, clock, log }:
     else socket.setTimeout(stallMs);
   });
 
+  server.on('connection', (socket: Socket) => socket.setTimeout(stallMs));
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     const call = { request, response };

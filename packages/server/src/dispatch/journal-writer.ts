@@ -11,6 +11,11 @@ import type { OpenShard } from './open-shard.ts';
 const ROW_BYTES = 1024 * 1024;
 /** With this much waiting a flush does not wait for company. More than a shard of 1,000 answers of 1 KiB, which may be done by then. */
 const FLUSH_BYTES = 4 * 1024 * 1024;
+/**
+ * One transaction takes about this much and leaves the rest to the next: what it takes is in memory twice more until it is answered, as
+ * rows here, to be offered again, and as their copies on the way to the database.
+ */
+const TRANSACTION_BYTES = 8 * 1024 * 1024;
 const RETRY_MS = 500;
 
 export interface JournalWriterOptions {
@@ -177,8 +182,10 @@ export class JournalWriter {
   #takeRows(): { rows: JournalRow[]; shards: OpenShard[] } {
     const rows: JournalRow[] = [];
     const shards: OpenShard[] = [];
+    let taken = 0;
     for (const [shard, { outcomes, lines }] of this.#pending) {
-      for (let from = 0; from < outcomes.length;) {
+      let from = 0;
+      while (from < outcomes.length && taken < TRANSACTION_BYTES) {
         let to = from;
         let bytes = 0;
         while (to < outcomes.length && (to === from || bytes + lines[to].length <= ROW_BYTES)) {
@@ -192,11 +199,14 @@ export class JournalWriter {
           bytes: Buffer.concat(lines.slice(from, to), bytes),
         });
         shards.push(shard);
+        taken += bytes;
         from = to;
       }
+      if (from === outcomes.length) this.#pending.delete(shard);
+      else this.#pending.set(shard, { outcomes: outcomes.slice(from), lines: lines.slice(from) });
+      if (taken >= TRANSACTION_BYTES) break;
     }
-    this.#pending.clear();
-    this.#pendingBytes = 0;
+    this.#pendingBytes -= taken;
     return { rows, shards };
   }
 }

@@ -18,8 +18,8 @@ export function connectTo(url: string): Socket {
 }
 
 /**
- * Sends bytes as they are, one piece after the other, and reads until the server closes: let the call say `connection: close`. Null if it
- * closed without an answer.
+ * Sends bytes as they are, one piece after the other, and reads an answer: up to its length, or until the server closes. Null if it closed
+ * without one.
  */
 export async function rawCall(
   url: string,
@@ -27,7 +27,10 @@ export async function rawCall(
 ): Promise<RawAnswer | null> {
   const socket = connectTo(url);
   const received: Buffer[] = [];
-  socket.on('data', (chunk: Buffer) => received.push(chunk));
+  socket.on('data', (chunk: Buffer) => {
+    received.push(chunk);
+    if (isWhole(final(Buffer.concat(received).toString('latin1')))) socket.destroy();
+  });
   const closed = new Promise((resolve) => socket.once('close', resolve));
   for (const piece of pieces) {
     if (socket.destroyed) break;
@@ -35,7 +38,7 @@ export async function rawCall(
     await setImmediate();
   }
   await closed;
-  return answerOf(Buffer.concat(received).toString());
+  return answerOf(final(Buffer.concat(received).toString()));
 }
 
 /** The bytes of a call with a body, in one piece. */
@@ -47,6 +50,20 @@ export function bytesOfCall(
   const bytes = Buffer.from(body);
   const head = `POST ${path} HTTP/1.1\r\nhost: bora\r\nconnection: close\r\ncontent-type: ${contentType}\r\n`;
   return Buffer.concat([Buffer.from(`${head}content-length: ${bytes.length}\r\n\r\n`, 'latin1'), bytes]);
+}
+
+/** Without the leave to go on that may come before the answer. */
+function final(text: string): string {
+  return text.replace(/^HTTP\/1\.1 100 [^]*?\r\n\r\n/, '');
+}
+
+function isWhole(text: string): boolean {
+  const end = text.indexOf('\r\n\r\n');
+  if (end === -1) return false;
+  const head = text.slice(0, end);
+  if (/^transfer-encoding: chunked/im.test(head)) return text.endsWith('\r\n0\r\n\r\n');
+  const length = /^content-length: (\d+)\r?$/im.exec(head);
+  return length !== null && text.length >= end + 4 + Number(length[1]);
 }
 
 function answerOf(text: string): RawAnswer | null {
