@@ -203,6 +203,21 @@ test('of many bad lines the first 100 are kept, and all are counted', () => {
   assert.equal(summary.firstBadLines[99].line, 100);
 });
 
+test('behind a hundred bad lines the others are read as before', () => {
+  fc.assert(
+    fc.property(file, (bytes) => {
+      const text = bytes.toString().replace(/^\ufeff/, '');
+      const alone = index([Buffer.from(text)]).summary;
+      const behind = index([Buffer.from(`${'x\n'.repeat(100)}${text}`)]).summary;
+      assert.equal(behind.badLines, 100 + alone.badLines);
+      assert.equal(behind.requests, 100 + alone.requests);
+      for (const name of ['models', 'withoutModel', 'streamSeen', 'filesNamed'] as const) {
+        assert.deepEqual(behind[name], alone[name]);
+      }
+    }),
+  );
+});
+
 test('more than 100 models are too many to name', () => {
   assert.equal(Object.keys(index([linesOfModels(100)]).summary.models!).length, 100);
   assert.equal(index([linesOfModels(101)]).summary.models, null);
