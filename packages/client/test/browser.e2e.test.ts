@@ -1,24 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
 import { startWholeBora } from '@bora/testkit/whole-bora';
 import type { WholeBora } from '@bora/testkit/whole-bora';
 import { openAdministration } from '@bora/server';
 import { createApiKey } from '@bora/server/access/create-key';
-import { buildPackage } from '../build/build-package.ts';
-import { tinyServer } from './tiny-server.ts';
-
-const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome', 'chrome']
-  .flatMap((name) => (process.env['PATH'] ?? '').split(':').map((folder) => join(folder, name)))
-  .find((path) => existsSync(path));
-const SKIP =
-  CHROMIUM === undefined
-    ? { skip: 'There is no Chromium on this machine; `apt-get install chromium` brings it.' }
-    : {};
+import { IMPORT_MAP, reportOfPage, SKIP } from './browser-page.ts';
 
 /** What the page does; each step's outcome is a member of what it reports. */
 const SCRIPT = `
@@ -54,8 +41,31 @@ async function report() {
 const body = JSON.stringify(await report().catch((error) => ({ error: String(error) })));
 await fetch('/report', { method: 'POST', body });
 `;
-const PAGE = `<!doctype html><script type="importmap">{"imports":{"@bora/client":"/client/client.js"}}</script>
-<script type="module">${SCRIPT}</script>`;
+const PAGE = `${IMPORT_MAP}<script type="module">${SCRIPT}</script>`;
+
+/** The page that the browser example of docs/client.md is put into, with somebody who picks a file there. */
+function pageAround(example: string, { url, key }: { readonly url: string; readonly key: string }): string {
+  return `${IMPORT_MAP}<input type="file"><ol></ol>
+<script>
+const report = (texts) => fetch('/report', { method: 'POST', body: JSON.stringify(texts) });
+addEventListener('error', ({ message }) => report([message]));
+addEventListener('unhandledrejection', ({ reason }) => report([String(reason)]));
+sessionStorage.setItem('bora-key', '${key}');
+</script>
+<script type="module">${example.replace('http://127.0.0.1:2672', url)}</script>
+<script type="module">
+const answers = document.querySelector('ol');
+new MutationObserver(() => {
+  const texts = [...answers.children].map(({ textContent }) => textContent);
+  if (texts.length === 2) report(texts);
+}).observe(answers, { childList: true });
+const picked = new DataTransfer();
+picked.items.add(new File(['When is basil sown?\\nWhich herbs like shade?\\n'], 'questions.txt'));
+const input = document.querySelector('input');
+input.files = picked.files;
+input.dispatchEvent(new Event('change'));
+</script>`;
+}
 
 interface Report {
   readonly error?: string;
@@ -67,47 +77,6 @@ interface Report {
   readonly path?: { readonly code: string };
 }
 
-let folder: Awaited<ReturnType<typeof makeTemporaryFolder>>;
-before(async () => {
-  folder = await makeTemporaryFolder();
-  buildPackage(join(folder.path, 'client'));
-});
-after(() => folder[Symbol.asyncDispose]());
-
-/** Opens the page, which lies on an origin of its own, in Chromium, and answers what it reports. */
-async function reportOfPage(settings: { url: string; key?: string }): Promise<Report> {
-  const { promise: reported, resolve } = Promise.withResolvers<Report>();
-  await using server = await tinyServer(async (request, response) => {
-    const path = request.url ?? '';
-    const respond = (type: string, body: string | Buffer): void => {
-      response.writeHead(200, { 'content-type': type }).end(body);
-    };
-    if (path === '/report') {
-      const chunks = (await request.toArray()) as Buffer[];
-      respond('text/plain', '');
-      resolve(JSON.parse(Buffer.concat(chunks).toString()) as Report);
-    } else if (path === '/settings') respond('application/json', JSON.stringify(settings));
-    else if (/^\/client\/[a-z-]+\.js$/.test(path))
-      respond('text/javascript', readFileSync(join(folder.path, path)));
-    else respond('text/html', PAGE);
-  });
-  await using profile = await makeTemporaryFolder();
-  const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--no-proxy-server', '--no-first-run'];
-  const browser = spawn(CHROMIUM!, [...flags, `--user-data-dir=${profile.path}`, server.url], {
-    stdio: 'ignore',
-  });
-  const ended = once(browser, 'exit');
-  try {
-    return await Promise.race([
-      reported,
-      ended.then(() => assert.fail('the browser ended before it reported')),
-    ]);
-  } finally {
-    browser.kill();
-    await ended;
-  }
-}
-
 async function makeKey(bora: WholeBora): Promise<string> {
   await using administration = await openAdministration(bora.dataFolder);
   return (await createApiKey(administration, { workspace: 'default', name: 'page' })).key;
@@ -115,7 +84,7 @@ async function makeKey(bora: WholeBora): Promise<string> {
 
 test('a page of another origin uploads, creates, waits and reads results with a key', SKIP, async () => {
   await using bora = await startWholeBora();
-  const report = await reportOfPage({ url: bora.url, key: await makeKey(bora) });
+  const report = await reportOfPage<Report>(PAGE, { url: bora.url, key: await makeKey(bora) });
   assert.equal(report.error, undefined);
   assert.deepEqual(report.filenames, ['picked.jsonl', 'bytes.jsonl', 'stream.jsonl']);
   assert.equal(report.status, 'SUCCESS');
@@ -130,6 +99,21 @@ test('a page of another origin uploads, creates, waits and reads results with a 
 
 test('a page of another origin gets nothing of a Bora without keys', SKIP, async () => {
   await using bora = await startWholeBora();
-  const report = await reportOfPage({ url: bora.url });
+  const report = await reportOfPage<Report>(PAGE, { url: bora.url });
   assert.equal(report.refused?.code, 'no_answer');
+});
+
+test('the browser example of the page about the client runs as it stands', SKIP, async () => {
+  const text = readFileSync(new URL('../../../docs/client.md', import.meta.url), 'utf8');
+  const [example, ...more] = [...text.matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code);
+  assert.deepEqual(more, []);
+  await using bora = await startWholeBora({
+    upstream: { models: { 'mistral-small-latest': 'simulated-chat' } },
+  });
+  const page = pageAround(example, { url: bora.url, key: await makeKey(bora) });
+  const answers = await reportOfPage<readonly string[]>(page, {});
+  assert.equal(answers.length, 2, answers.join());
+  for (const answer of answers) assert.notEqual(answer, '');
+  const [job] = (await bora.clientWith(await makeKey(bora)).jobs.list()).data;
+  assert.deepEqual([job.status, job.succeeded_requests], ['SUCCESS', 2]);
 });
