@@ -94,6 +94,30 @@ test('an abort ends an upload whose list never gives its next request', { timeou
   await assert.rejects(client.requests.submit(stuck(), CHAT, { signal: stop.signal }), /^Error: enough$/);
 });
 
+test('a list is asked for little more than what was taken of it', async () => {
+  let asked = 0;
+  function* endless(): Generator<BatchRequest> {
+    for (;;) {
+      asked += 1;
+      yield forChat('x'.repeat(1_000));
+    }
+  }
+  const enough = new Error('enough');
+  const client = new BoraClient({
+    fetch: async (_, init = {}) => {
+      const reader = (init.body as ReadableStream<Uint8Array>).getReader();
+      for (let taken = 0; taken < 500_000;) taken += (await reader.read()).value?.length ?? 0;
+      // Whatever is ready has been asked for by now.
+      for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate);
+      await reader.cancel(enough);
+      throw enough;
+    },
+    maxRetries: 0,
+  });
+  await assert.rejects(client.requests.submit(endless(), CHAT), { code: 'no_answer' });
+  assert.ok(asked > 400 && asked < 800, `${asked} requests of 1 KB for 0.5 MB`);
+});
+
 test('where it is not known whether the first job was created, its files stay, and the error names them', async () => {
   const stop = new AbortController();
   const answers: (() => Promise<Response>)[] = [
