@@ -17,6 +17,7 @@ import { readConfig } from './config/config.ts';
 import { LineContent } from './dispatch/line-content.ts';
 import { DEFAULT_DISPATCH_SETTINGS } from './dispatch/settings.ts';
 import type { DispatchSettings } from './dispatch/settings.ts';
+import { batchValidation } from './dispatch/validation.ts';
 import { Worker } from './dispatch/worker.ts';
 import { Collector } from './files/collector.ts';
 import type { CopyOptions, CopyReport } from './files/copy-objects.ts';
@@ -257,12 +258,13 @@ export async function lookAtUpstreams(
 }
 
 function upstreamRegistry(
-  { upstreams, localUpstreams, maxAnswerBytes }: Config,
+  { upstreams, localUpstreams, maxAnswerBytes, openAiMembers }: Config,
   findUpstreams: FindUpstreams,
   parts: Pick<RegistryOptions, 'clock' | 'random' | 'log'>,
 ): UpstreamRegistry {
   const find = localUpstreams === 'find' ? findUpstreams : null;
-  return new UpstreamRegistry({ upstreams, find, endpoints: BATCH_ENDPOINTS, maxAnswerBytes, ...parts });
+  const endpoints = [...new Set([...BATCH_ENDPOINTS, ...Object.keys(openAiMembers)])];
+  return new UpstreamRegistry({ upstreams, find, endpoints, maxAnswerBytes, ...parts });
 }
 
 async function open(
@@ -311,6 +313,12 @@ async function open(
       minFreeBytes: config.minFreeBytes,
       ...overrides.dispatch,
     },
+    validation: batchValidation(upstreams, {
+      endpoints: config.openAiMembers,
+      mixedModels: config.mixedModels,
+      maxRequests: config.maxFileLines,
+      maxLineBytes: config.maxLineBytes,
+    }),
   });
   const collector = new Collector({ database, blobs, clock, log: logOf(log, 'files') });
   const auditRetention = new AuditRetention({
@@ -332,7 +340,7 @@ async function open(
     log: logOf(log, 'api'),
     metrics,
     reachStopPoint,
-    settings: config,
+    settings: { ...config, openAiEndpoints: Object.keys(config.openAiMembers) },
   });
   const mainLog = logOf(log, 'main');
   return { config, log: mainLog, clock, database, upstreams, worker, collector, auditRetention, api };

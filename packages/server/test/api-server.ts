@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
+import { BATCH_ENDPOINTS, OPENAI_REQUIRED_MEMBERS } from '@bora/protocol/batch-endpoints';
 import type { ErrorBody } from '@bora/protocol/mistral-errors';
 import type { MistralFile } from '@bora/protocol/mistral-files';
 import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
@@ -62,6 +62,9 @@ const SETTINGS: ApiSettings = {
   stallSeconds: 60,
   maxConnections: 1024,
   leastTimeoutMs: 0,
+  openAiEndpoints: Object.keys(OPENAI_REQUIRED_MEMBERS),
+  minCompletionWindow: '1m',
+  maxCompletionWindow: '30d',
 };
 
 /** The HTTP edge over a real database and disk, without dispatch: jobs are taken and stay where they are. */

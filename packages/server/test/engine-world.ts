@@ -90,6 +90,12 @@ export async function openEngineWorld(
     log: silentLog,
     reachStopPoint,
     settings,
+    validation: batchValidation(upstreams, {
+      endpoints: OPENAI_REQUIRED_MEMBERS,
+      mixedModels: 'allow',
+      maxRequests: null,
+      maxLineBytes: settings.maxLineBytes,
+    }),
     content: new LineContent({
       ...stores,
       fetch: options.fetch ?? { open: () => Promise.reject(new Error('Nothing is to be fetched.')) },

@@ -31,6 +31,10 @@ import { createJobRoute } from './mistral/create-job.ts';
 import { deleteJobRoute } from './mistral/delete-job.ts';
 import { getJobRoute } from './mistral/get-job.ts';
 import { listJobsRoute } from './mistral/list-jobs.ts';
+import { cancelBatchRoute } from './openai/cancel-batch.ts';
+import { createBatchRoute } from './openai/create-batch.ts';
+import { getBatchRoute } from './openai/get-batch.ts';
+import { listBatchesRoute } from './openai/list-batches.ts';
 import { observeCalls } from './observe-calls.ts';
 import { limitSlowClients } from './slow-clients.ts';
 import { stampAnswers } from './stamp-answers.ts';
@@ -74,6 +78,11 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   getJobRoute(app, deps);
   cancelJobRoute(app, deps);
   deleteJobRoute(app, deps);
+
+  createBatchRoute(app, deps);
+  listBatchesRoute(app, deps);
+  getBatchRoute(app, deps);
+  cancelBatchRoute(app, deps);
 
   forwardRoutes(app, deps);
   listModelsRoute(app, deps);

@@ -42,4 +42,9 @@ export interface ApiSettings extends WorkspaceLimits {
   readonly maxConnections: number;
   /** A job that asks for less time gets this much; 0 = what it asks for, Infinity = all the time it needs. */
   readonly leastTimeoutMs: number;
+  /** Endpoints that a batch of OpenAI's dialect may have. */
+  readonly openAiEndpoints: readonly string[];
+  /** Bounds of its completion window, as `windowMs` reads them. */
+  readonly minCompletionWindow: string;
+  readonly maxCompletionWindow: string;
 }

@@ -1,12 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { ApiDependencies } from './dependencies.ts';
+import { dialectOf } from './dialect.ts';
 import { ApiError, toApiError } from './errors.ts';
+import { openAiAnswer } from './openai/error-answer.ts';
 
 const SERVED =
-  "Bora serves /v1/files and /v1/batch/jobs of Mistral's API, and passes calls to /v1/models, /v1/chat/completions and its like through; of its own /bora/v1/keys, /bora/v1/workspaces, " +
+  "Bora serves /v1/files, /v1/batch/jobs of Mistral's API and /v1/batches of OpenAI's, and passes calls to /v1/models, /v1/chat/completions and its like through; of its own /bora/v1/keys, /bora/v1/workspaces, " +
   '/bora/v1/audit, /bora/v1/upstreams, /healthz, /readyz and /metrics.';
 
-/** Turns whatever a route throws into an answer of Mistral's shape, in one place. */
+/** Turns whatever a route throws into an answer of the shape that the caller's dialect has, in one place. */
 export function answerErrors(app: FastifyInstance, { log }: ApiDependencies): void {
   app.setErrorHandler((error, request, reply) => {
     const refusal = toApiError(error);
@@ -16,14 +18,19 @@ export function answerErrors(app: FastifyInstance, { log }: ApiDependencies): vo
         'a call failed',
       );
     }
-    return reply.code(refusal.status).headers(refusal.headers).send(refusal.body(request.id));
+    if (dialectOf(request) === 'mistral') {
+      return reply.code(refusal.status).headers(refusal.headers).send(refusal.body(request.id));
+    }
+    const { status, headers, body } = openAiAnswer(refusal, request.id);
+    return reply.code(status).headers(headers).send(body);
   });
 
   app.setNotFoundHandler((request) => {
     const path = request.url.split('?')[0];
-    throw new ApiError('unknown_path', 'Not Found', {
-      message: `There is no ${request.method} ${path} here. ${adviceFor(path)}`,
-    });
+    const advice = adviceFor(path);
+    const message = `There is no ${request.method} ${path} here. ${advice}`;
+    const openAi = { message: `Invalid URL (${request.method} ${path}). ${advice}` };
+    throw new ApiError('unknown_path', 'Not Found', { message }, {}, openAi);
   });
 }
 

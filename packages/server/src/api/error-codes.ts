@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   upstream_not_found: 404,
   model_not_found: 404,
   workspace_exists: 409,
+  batch_ended: 409,
   malformed_http: 400,
   bad_multipart: 400,
   not_multipart: 415,

@@ -7,6 +7,16 @@ import { ERROR_CODES } from './error-codes.ts';
 import type { ErrorCode } from './error-codes.ts';
 
 type Detail = ErrorBody['detail'];
+
+/** What an error of OpenAI's dialect says beside its sentence. */
+export interface OpenAiWords {
+  /** The parameter that is wrong. Default: none. */
+  readonly param?: string | null;
+  /** Default: none. */
+  readonly code?: string | null;
+  /** In place of the sentence, where clients look for OpenAI's own. */
+  readonly message?: string;
+}
 type MoreOfBody = Omit<ErrorBody, 'detail' | 'bora'>;
 
 /** A refusal as the client gets it: status and body, with its permanent code. */
@@ -15,20 +25,28 @@ export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly #detail: Detail;
+  readonly detail: Detail;
+  readonly openAi: OpenAiWords;
   readonly #more: MoreOfBody;
 
-  constructor(code: ErrorCode, detail: Detail, more: MoreOfBody = {}, headers: Record<string, string> = {}) {
+  constructor(
+    code: ErrorCode,
+    detail: Detail,
+    more: MoreOfBody = {},
+    headers: Record<string, string> = {},
+    openAi: OpenAiWords = {},
+  ) {
     super(typeof detail === 'string' ? detail : (detail[0]?.msg ?? code));
     this.code = code;
     this.status = ERROR_CODES[code];
     this.headers = headers;
-    this.#detail = detail;
+    this.detail = detail;
+    this.openAi = openAi;
     this.#more = more;
   }
 
   body(requestId: string): ErrorBody {
-    return { detail: this.#detail, ...this.#more, bora: { code: this.code, request_id: requestId } };
+    return { detail: this.detail, ...this.#more, bora: { code: this.code, request_id: requestId } };
   }
 }
 
@@ -43,7 +61,14 @@ export function invalidMember(
 }
 
 export function fileNotFound(fileId: string): ApiError {
-  return new ApiError('file_not_found', `No file matches the given query: there is no file ${fileId}.`);
+  const detail = `No file matches the given query: there is no file ${fileId}.`;
+  return new ApiError(
+    'file_not_found',
+    detail,
+    {},
+    {},
+    { message: `No such File object: ${fileId}`, param: 'id' },
+  );
 }
 
 /** The wording of the real service (live), which clients look for. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { ApiError, invalidMember } from './errors.ts';
 import { validate } from './validation.ts';
 
@@ -7,13 +7,26 @@ import { validate } from './validation.ts';
 const MAX_BYTES = 64 * 1024;
 
 /**
- * Reads and checks a small JSON body. Whoever stops early leaves the rest to be dropped, so that the client sees the answer.
+ * Reads and checks a small JSON body.
  * @throws ApiError 413, 422
  */
 export async function readJsonBody<S extends z.ZodType>(
   request: IncomingMessage,
   schema: S,
 ): Promise<z.output<S>> {
+  return validate(schema, await readJson(request), 'body');
+}
+
+/**
+ * Reads a small JSON body that must be an object.
+ * @throws ApiError 413, 422
+ */
+export async function readJsonObject(request: IncomingMessage): Promise<Record<string, unknown>> {
+  return validate(z.record(z.string(), z.unknown()), await readJson(request), 'body');
+}
+
+/** Whoever stops early leaves the rest to be dropped, so that the client sees the answer. */
+async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
@@ -26,7 +39,7 @@ export async function readJsonBody<S extends z.ZodType>(
   } finally {
     request.resume();
   }
-  return validate(schema, parse(Buffer.concat(chunks).toString()), 'body');
+  return parse(Buffer.concat(chunks).toString());
 }
 
 function parse(text: string): unknown {

@@ -4,6 +4,7 @@ import type { Journal, JournalIndexRow, Outcome, OutcomeSums, ShardLease } from 
 import type { ResultPart } from '../storage/ports/shard-queue.ts';
 import type { Budget } from './budget.ts';
 import { journalPages } from './journal-pages.ts';
+import type { UnansweredLine } from './unanswered-lines.ts';
 
 /** One pass holds at most this much of a shard's lines in memory. */
 const PASS_BYTES = 8 * 1024 * 1024;
@@ -26,7 +27,11 @@ export interface AssembledResults {
   readonly parts: ResultPart[];
   readonly errors: Record<string, number>;
   readonly unjournaled: OutcomeSums;
+  readonly drained: number;
 }
+
+/** The lines of a drained shard's requests that have no outcome, given the ordinals of those that have. */
+export type FindUnanswered = (answered: ReadonlySet<number>) => Promise<readonly UnansweredLine[]>;
 
 /** The last outcomes of a shard, in memory only: with them every request has one. */
 export interface UnjournaledOutcomes {
@@ -53,7 +58,8 @@ interface Entry {
 /**
  * Writes the journaled lines of a shard in input order: output and error lines each to blobs of their own. Offsets are
  * read first, then bytes, in as many passes as it takes to stay within `budget`. A line that already lies in a
- * blob of its own becomes a part as it is; nothing is copied. `unjournaled` outcomes take their places among them. Null if the lease is gone: nothing was written then.
+ * blob of its own becomes a part as it is; nothing is copied. `unjournaled` outcomes take their places among them, and the lines that
+ * `findUnanswered` finds take theirs among the error lines. Null if the lease is gone: nothing was written then.
  */
 export async function assembleResults(
   sources: ResultSources,
@@ -61,10 +67,15 @@ export async function assembleResults(
   budget: Budget,
   openOutput: () => LineOutput,
   unjournaled: UnjournaledOutcomes | null,
+  findUnanswered: FindUnanswered | null = null,
 ): Promise<AssembledResults | null> {
   const index = unjournaled?.isWhole ? [] : await sources.database.readJournalIndex(lease);
   if (index === null) return null;
-  const entries = inInputOrder(index, unjournaled);
+  const answered = entriesOf(index, unjournaled);
+  const unanswered = (await findUnanswered?.(new Set(answered.keys()))) ?? [];
+  const entries = [...answered.values(), ...unanswered.map(drainedEntry)].toSorted(
+    (a, b) => a.outcome.ordinal - b.outcome.ordinal,
+  );
 
   const kinds = {
     succeeded: new PartsWriter('output', openOutput),
@@ -87,15 +98,23 @@ export async function assembleResults(
       await kinds.failed.flush();
     }
     const parts = [...(await kinds.succeeded.finish()), ...(await kinds.failed.finish())];
-    return { parts, errors, unjournaled: sumsOf(unjournaled?.outcomes ?? []) };
+    return {
+      parts,
+      errors,
+      unjournaled: sumsOf(unjournaled?.outcomes ?? []),
+      drained: unanswered.length,
+    };
   } catch (error) {
     await abandonAll(kinds);
     throw error;
   }
 }
 
-/** Sorts by ordinal. The first outcome of an ordinal wins, in the order (epoch, sequence) in which the index comes. */
-function inInputOrder(index: readonly JournalIndexRow[], unjournaled: UnjournaledOutcomes | null): Entry[] {
+/** By ordinal. The first outcome of an ordinal wins, in the order (epoch, sequence) in which the index comes. */
+function entriesOf(
+  index: readonly JournalIndexRow[],
+  unjournaled: UnjournaledOutcomes | null,
+): Map<number, Entry> {
   const byOrdinal = new Map<number, Entry>();
   for (const row of index) {
     let offset = 0;
@@ -108,7 +127,21 @@ function inInputOrder(index: readonly JournalIndexRow[], unjournaled: Unjournale
   unjournaled?.outcomes.forEach((outcome, place) => {
     byOrdinal.set(outcome.ordinal, { outcome, row: null, offset: 0, line: unjournaled.lines[place] });
   });
-  return [...byOrdinal.values()].toSorted((a, b) => a.outcome.ordinal - b.outcome.ordinal);
+  return byOrdinal;
+}
+
+/** It is no outcome: it is counted nowhere, and only its line is written. */
+function drainedEntry({ ordinal, line }: UnansweredLine): Entry {
+  const outcome: Outcome = {
+    ordinal,
+    kind: 'failed',
+    length: line.length,
+    blob: null,
+    error: null,
+    inputTokens: 0,
+    outputTokens: 0,
+  };
+  return { outcome, row: null, offset: 0, line };
 }
 
 function sumsOf(outcomes: readonly Outcome[]): OutcomeSums {

@@ -8,7 +8,7 @@ import { BlobOutput } from '../files/write-blob.ts';
 import type { Log } from '../observe/log.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { ReachStopPoint } from '../observe/stop-points.ts';
-import { assembleResults, type UnjournaledOutcomes } from './assemble-results.ts';
+import { assembleResults, type FindUnanswered, type UnjournaledOutcomes } from './assemble-results.ts';
 import { Budget } from './budget.ts';
 import type { StorageWaits } from './storage-waits.ts';
 
@@ -54,13 +54,15 @@ export class CommitQueue {
   }
 
   /**
-   * Commits with what the journal holds, and `unjournaled` beside it. Rejects only when `signal` aborts (the session is lost or
+   * Commits with what the journal holds, and `unjournaled` beside it. A shard that is drained says by `findUnanswered` which lines it
+   * wants for the rest; they are made again with each try. Rejects only when `signal` aborts (the session is lost or
    * stopping). After a failure `unjournaled` goes to the journal, so that however long the next try takes, it is durable.
    */
   async commit(
     lease: ShardLease,
     unjournaled: UnjournaledOutcomes | null,
     signal: AbortSignal,
+    findUnanswered: FindUnanswered | null = null,
   ): Promise<'committed' | 'fenced'> {
     const { waits, clock, log } = this.#deps;
     const work = `results of ${lease.shardId}` as const;
@@ -73,7 +75,7 @@ export class CommitQueue {
             await this.#journal(lease, held);
             held = null;
           }
-          const commit = await this.#assemble(lease, held);
+          const commit = await this.#assemble(lease, held, findUnanswered);
           return commit === null ? 'fenced' : await this.#write(lease, commit, held, signal);
         } catch (error) {
           signal.throwIfAborted();
@@ -90,7 +92,11 @@ export class CommitQueue {
     }
   }
 
-  async #assemble(lease: ShardLease, unjournaled: UnjournaledOutcomes | null): Promise<ShardCommit | null> {
+  async #assemble(
+    lease: ShardLease,
+    unjournaled: UnjournaledOutcomes | null,
+    findUnanswered: FindUnanswered | null,
+  ): Promise<ShardCommit | null> {
     const { database, blobs, names, reachStopPoint } = this.#deps;
     using _place = await this.#assembling.take(1);
     await reachStopPoint('commit.before-blobs');
@@ -100,6 +106,7 @@ export class CommitQueue {
       this.#budget,
       () => new BlobOutput({ blobs, names }),
       unjournaled,
+      findUnanswered,
     );
     await reachStopPoint('commit.after-blobs');
     return results && { shardId: lease.shardId, epoch: lease.epoch, ...results };

@@ -3,6 +3,8 @@ export interface BadLine {
   readonly kind: 'bad';
   /** `encoding` apart from the rest, because Mistral's API answers it in words of its own. */
   readonly fault: 'encoding' | 'json' | 'request';
+  /** Which part of a line that is JSON is wrong, and what it is instead (null: it is absent). Not given for a line that is too long. */
+  readonly shape?: { readonly of: 'line' | 'body' | 'custom_id'; readonly found: ValueKind | null };
   /** What is wrong, in a sentence for the one who wrote the line. */
   readonly message: string;
 }
@@ -36,18 +38,25 @@ export function wrongShape(
   customId: ValueKind | undefined,
 ): BadLine | null {
   if (line !== 'an object') {
-    return bad('request', `The line is ${line}, but each line must be a JSON object with a "body".`);
+    const message = `The line is ${line}, but each line must be a JSON object with a "body".`;
+    return misshapen('line', line, message);
   }
   if (body === undefined) {
-    return bad('request', 'The line has no "body". Put the request of the endpoint under "body".');
+    return misshapen('body', null, 'The line has no "body". Put the request of the endpoint under "body".');
   }
   if (body !== 'an object') {
-    return bad('request', `"body" is ${body}, but must be a JSON object: the request of the endpoint.`);
+    const message = `"body" is ${body}, but must be a JSON object: the request of the endpoint.`;
+    return misshapen('body', body, message);
   }
   if (customId !== undefined && customId !== 'null' && customId !== 'a string') {
-    return bad('request', `"custom_id" is ${customId}, but must be a string or null. Quote it.`);
+    const message = `"custom_id" is ${customId}, but must be a string or null. Quote it.`;
+    return misshapen('custom_id', customId, message);
   }
   return null;
+}
+
+function misshapen(of: 'line' | 'body' | 'custom_id', found: ValueKind | null, message: string): BadLine {
+  return { kind: 'bad', fault: 'request', shape: { of, found }, message };
 }
 
 function bad(fault: BadLine['fault'], message: string): BadLine {

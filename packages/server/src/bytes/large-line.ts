@@ -25,19 +25,41 @@ export function parseLargeLine(line: Uint8Array, names: readonly string[]): Pars
   const kind = kindAt(line, start);
   let body: Member | undefined;
   let customId: Member | undefined;
+  let method: Member | undefined;
+  let url: Member | undefined;
   for (const member of kind === 'an object' ? membersOf(line) : []) {
     if (isKey(line, member, 'body')) body = member;
     else if (isKey(line, member, 'custom_id')) customId = member;
+    else if (isKey(line, member, 'method')) method = member;
+    else if (isKey(line, member, 'url')) url = member;
   }
   const wrong = wrongShape(
     kind,
     body && kindAt(line, body.valueStart),
     customId && kindAt(line, customId.valueStart),
   );
-  return wrong ?? readBody(line.subarray(body!.valueStart, body!.valueEnd), names);
+  if (wrong !== null) return wrong;
+  return {
+    kind: 'parsed',
+    customId: shallowValue(line, customId),
+    method: shallowValue(line, method),
+    url: shallowValue(line, url),
+    ...readBody(line.subarray(body!.valueStart, body!.valueEnd), names),
+  };
 }
 
-function readBody(body: Uint8Array, names: readonly string[]): ParsedLine {
+/** Arrays and objects come back empty: nobody asks what is in them. */
+function shallowValue(line: Uint8Array, member: Member | undefined): unknown {
+  if (member === undefined) return undefined;
+  const kind = kindAt(line, member.valueStart);
+  if (kind === 'an array') return [];
+  if (kind === 'an object') return {};
+  return parse(line.subarray(member.valueStart, member.valueEnd));
+}
+
+type ParsedBody = Omit<ParsedLine, 'kind' | 'customId' | 'method' | 'url'>;
+
+function readBody(body: Uint8Array, names: readonly string[]): ParsedBody {
   let bodyModel: string | null = null;
   let streams = false;
   const members = new Set<string>();
@@ -56,7 +78,6 @@ function readBody(body: Uint8Array, names: readonly string[]): ParsedLine {
     else members.add(name);
   }
   return {
-    kind: 'parsed',
     bodyModel,
     streams,
     members: names.filter((name) => members.has(name)),

@@ -20,6 +20,10 @@ export interface RequestLine {
 /** What a line says, without where it says it. */
 export interface ParsedLine {
   readonly kind: 'parsed';
+  /** As they stand in the line, of any type; undefined where they are absent. Of an array or an object no more than its type is true. */
+  readonly customId: unknown;
+  readonly method: unknown;
+  readonly url: unknown;
   readonly bodyModel: string | null;
   /** The body says `"stream": true`. */
   readonly streams: boolean;
@@ -42,6 +46,12 @@ export function readRequestLine(line: Uint8Array): RequestLine | BadLine {
   if (parsed.kind === 'bad') return parsed;
 
   return { ...rangesOf(line), kind: 'request', bodyModel: parsed.bodyModel };
+}
+
+/** The `custom_id` of a line as `RequestLine` has it; null also for a line that is no request. */
+export function customIdOf(line: Uint8Array): Uint8Array | null {
+  const request = readRequestLine(line);
+  return request.kind === 'request' ? request.customId : null;
 }
 
 /**
@@ -92,7 +102,7 @@ export function parseRequestLine(line: Uint8Array, names: readonly string[]): Pa
     return notJson(line, (error as Error).message);
   }
   const isObject = typeof value === 'object' && value !== null;
-  const { body, custom_id: customId } = (isObject ? value : {}) as Record<string, unknown>;
+  const { body, custom_id: customId, method, url } = (isObject ? value : {}) as Record<string, unknown>;
   const wrong = wrongShape(
     kindOf(value),
     body === undefined ? body : kindOf(body),
@@ -103,6 +113,9 @@ export function parseRequestLine(line: Uint8Array, names: readonly string[]): Pa
   const { model, stream } = body as Record<string, unknown>;
   return {
     kind: 'parsed',
+    customId,
+    method,
+    url,
     bodyModel: typeof model === 'string' ? model : null,
     streams: stream === true,
     members: names.filter(
@@ -112,7 +125,8 @@ export function parseRequestLine(line: Uint8Array, names: readonly string[]): Pa
   };
 }
 
-function kindOf(value: unknown): ValueKind {
+/** What a parsed JSON value is. */
+export function kindOf(value: unknown): ValueKind {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'string') return 'a string';

@@ -1,4 +1,3 @@
-import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ConfigError } from './config-error.ts';
@@ -31,7 +30,7 @@ const fileUpstream = z.strictObject({
     )
     .optional(),
   /** Endpoints it serves; without it all. */
-  endpoints: z.array(z.enum(BATCH_ENDPOINTS)).min(1).optional(),
+  endpoints: z.array(z.string()).min(1).optional(),
   /** Most requests at once, 64 without it; fewer while it answers 429 or 503. */
   max_in_flight: z.int().min(1).optional(),
   /** Most requests, and most tokens of requests and answers, that it gets in any minute; no limit without them. */

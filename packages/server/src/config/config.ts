@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { ALL_ENDPOINTS, OPENAI_REQUIRED_MEMBERS } from '@bora/protocol/batch-endpoints';
+import { windowMs } from '@bora/protocol/openai-batches';
 import type { FileUpstream } from './bora-yaml.ts';
 import { readBoraYaml } from './bora-yaml.ts';
 import { ConfigError } from './config-error.ts';
@@ -14,12 +16,20 @@ import type { OptionName, OptionValues } from './options.ts';
 /** All that Bora was told, checked. */
 export interface Config extends Omit<
   OptionValues,
-  'config' | 'upstream' | 'upstreamApiKey' | 'upstreamMaxInFlight' | 'deadlinePolicy' | 'corsOrigins'
+  | 'config'
+  | 'upstream'
+  | 'upstreamApiKey'
+  | 'upstreamMaxInFlight'
+  | 'deadlinePolicy'
+  | 'corsOrigins'
+  | 'batchEndpoints'
 > {
   readonly upstreams: readonly UpstreamOptions[];
   readonly corsOrigins: CorsOrigins;
   /** Jobs that ask for less time get this much: see `readDeadlinePolicy`. */
   readonly leastTimeoutMs: number;
+  /** Endpoints that batches of OpenAI's dialect may have, with what each requires of a request. */
+  readonly openAiMembers: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface UpstreamOptions {
@@ -77,7 +87,17 @@ export function readConfig(sources: ConfigSources = {}): Config {
   const options = values as unknown as OptionValues;
 
   checkCombinations(options, file.upstreams);
-  const { config: _, upstream, upstreamApiKey, upstreamMaxInFlight, deadlinePolicy, ...rest } = options;
+  const {
+    config: _,
+    upstream,
+    upstreamApiKey,
+    upstreamMaxInFlight,
+    deadlinePolicy,
+    batchEndpoints,
+    ...rest
+  } = options;
+  checkWindows(options);
+  const openAiMembers = membersByEndpoint(batchEndpoints ?? []);
   const leastTimeoutMs = readDeadlinePolicy(deadlinePolicy);
   const upstreams =
     upstream === null
@@ -94,7 +114,9 @@ export function readConfig(sources: ConfigSources = {}): Config {
     );
   }
   const corsOrigins = readCorsOrigins(rest.corsOrigins);
-  return { ...rest, data: resolve(folder, rest.data), publicUrl, corsOrigins, upstreams, leastTimeoutMs };
+  checkEndpoints(file.upstreams, Object.keys(openAiMembers));
+  const data = resolve(folder, rest.data);
+  return { ...rest, data, publicUrl, corsOrigins, upstreams, leastTimeoutMs, openAiMembers };
 }
 
 function readConfigFile(path: string, required: boolean): ReturnType<typeof readBoraYaml> {
@@ -109,6 +131,39 @@ function readConfigFile(path: string, required: boolean): ReturnType<typeof read
     }
   }
   return readBoraYaml(text, path);
+}
+
+function checkWindows(options: OptionValues): void {
+  for (const name of ['minCompletionWindow', 'maxCompletionWindow'] as const) {
+    if (windowMs(options[name]) !== null) continue;
+    throw new ConfigError(
+      `${OPTIONS[name].env} is ${JSON.stringify(options[name])}; it must be minutes, hours or days, such as 30m, 24h or 7d.`,
+    );
+  }
+}
+
+/** Of an endpoint that only the operator knows nothing is required. */
+function membersByEndpoint(more: readonly string[]): Config['openAiMembers'] {
+  const wrong = more.find((endpoint) => !endpoint.startsWith('/'));
+  if (wrong !== undefined) {
+    throw new ConfigError(
+      `BORA_BATCH_ENDPOINTS names ${JSON.stringify(wrong)}; an endpoint is a path such as /v1/rerank.`,
+    );
+  }
+  const unknown = more.filter((endpoint) => !(endpoint in OPENAI_REQUIRED_MEMBERS));
+  return { ...OPENAI_REQUIRED_MEMBERS, ...Object.fromEntries(unknown.map((endpoint) => [endpoint, []])) };
+}
+
+function checkEndpoints(described: readonly FileUpstream[], more: readonly string[]): void {
+  const known = new Set([...ALL_ENDPOINTS, ...more]);
+  for (const { url, endpoints = [] } of described) {
+    const wrong = endpoints.find((endpoint) => !known.has(endpoint));
+    if (wrong === undefined) continue;
+    throw new ConfigError(
+      `bora.yaml: the upstream ${url} has ${JSON.stringify(wrong)} among its \`endpoints\`, which no batch may have. ` +
+        `Known are: ${[...known].join(', ')}. Others are named with BORA_BATCH_ENDPOINTS first.`,
+    );
+  }
 }
 
 function checkCombinations(options: OptionValues, described: readonly FileUpstream[]): void {

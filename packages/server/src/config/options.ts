@@ -101,6 +101,36 @@ export const OPTIONS = {
       'What becomes of the time that a job is created with (timeout_hours): enforce it, none to let every job end, or at-least 72h ' +
       '(minutes m, hours h, days d) to give those that ask for less that much. For jobs created from then on.',
   },
+  minCompletionWindow: {
+    env: 'BORA_MIN_COMPLETION_WINDOW',
+    flag: '--min-completion-window',
+    type: 'text',
+    default: '1m',
+    description: 'Shortest completion_window of a batch: minutes m, hours h or days d.',
+  },
+  maxCompletionWindow: {
+    env: 'BORA_MAX_COMPLETION_WINDOW',
+    flag: '--max-completion-window',
+    type: 'text',
+    default: '30d',
+    description: 'Longest completion_window of a batch.',
+  },
+  batchEndpoints: {
+    env: 'BORA_BATCH_ENDPOINTS',
+    flag: '--batch-endpoints',
+    type: 'list',
+    default: null,
+    description:
+      'Further endpoints that batches may have, such as /v1/rerank, separated by commas. They take and answer JSON.',
+  },
+  mixedModels: {
+    env: 'BORA_MIXED_MODELS',
+    flag: '--mixed-models',
+    type: 'text',
+    default: 'allow',
+    choices: ['allow', 'refuse'],
+    description: 'Whether the lines of a batch may name different models.',
+  },
   logLevel: {
     env: 'BORA_LOG_LEVEL',
     flag: '--log-level',

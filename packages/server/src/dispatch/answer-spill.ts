@@ -1,6 +1,6 @@
 import type { BlobNamePool } from '../files/blob-names.ts';
 import type { BlobRef, BlobStore, BlobWriter } from '../storage/ports/blobs.ts';
-import { resultLineAround } from '../batches/result-line.ts';
+import { lineFormatOf } from '../batches/lines/line-format.ts';
 import type { AnswerSpill } from '../upstreams/upstreams.ts';
 import type { Request } from './request.ts';
 
@@ -28,7 +28,7 @@ export class SpilledLine implements AnswerSpill {
     { blobs, names }: { blobs: BlobStore; names: BlobNamePool },
   ): Promise<SpilledLine> {
     const { batch, fileId } = request.shard.work;
-    const { head, tail } = resultLineAround(batch, fileId, request, status);
+    const { head, tail } = lineFormatOf(batch.dialect).around(batch, fileId, request, status);
     const name = await names.take();
     let writer: BlobWriter | null = null;
     try {

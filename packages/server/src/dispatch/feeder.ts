@@ -21,7 +21,7 @@ const POLL_MS = 1_000;
 
 export interface FeederOptions extends Pick<
   WorkerDependencies,
-  'database' | 'blobs' | 'upstreams' | 'clock' | 'log' | 'reachStopPoint' | 'settings'
+  'database' | 'blobs' | 'upstreams' | 'clock' | 'log' | 'reachStopPoint' | 'settings' | 'validation'
 > {
   readonly session: string;
   readonly lanes: Lanes;
@@ -182,7 +182,8 @@ export class Feeder {
   }
 
   async #open(work: ClaimedShard): Promise<void> {
-    const { database, blobs, session, leases, shards, trouble, log, settings, ended } = this.#options;
+    const { database, blobs, session, leases, shards, trouble, log, settings, validation, ended } =
+      this.#options;
     let journal: JournalIndexRow[] | null;
     let attempts: HeldAgainst[] | null;
     try {
@@ -206,7 +207,9 @@ export class Feeder {
     }
     const end = work.start + work.length;
     const pages = readFileRange({ database, blobs }, work.fileId, work.start, end, ended);
-    const shard = new OpenShard(work, session, journal, attempts, pages, settings.maxLineBytes);
+    const { endpoint, isLenient } = work.batch;
+    const rules = isLenient ? validation.rulesFor(endpoint) : null;
+    const shard = new OpenShard(work, session, journal, attempts, pages, settings.maxLineBytes, rules);
     shard.isLone ||= admitted === 'trial';
     shards.add(shard);
     if (this.#stoppedBatches.has(work.batch.id)) shards.stop(shard);

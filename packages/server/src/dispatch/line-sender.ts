@@ -1,4 +1,4 @@
-import { errorBody } from '../batches/result-line.ts';
+import { errorBody } from '../batches/lines/line-bytes.ts';
 import type { FileMember } from '../bytes/named-files.ts';
 import { stringAt } from '../bytes/splice-file.ts';
 import { FETCH_REFUSALS, FetchRefused } from '../upstreams/fetch-refusal.ts';
@@ -71,5 +71,6 @@ function verdictOn(error: unknown, faults: number): Verdict {
 
 /** `reason`: the sentence under which such lines are counted, and so the same for all of them. */
 function failed(status: number, code: string, message: string, reason: string): Verdict {
-  return { kind: 'failed', status, body: errorBody(message, 'invalid_request_file', code), reason };
+  const body = errorBody(message, 'invalid_request_file', code);
+  return { kind: 'failed', status, body, unanswered: { code, message }, reason };
 }

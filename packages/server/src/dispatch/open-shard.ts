@@ -1,18 +1,25 @@
 import type { HeldAgainst } from '../storage/ports/attempts.ts';
 import type { JournalIndexRow, ShardLease } from '../storage/ports/journal.ts';
 import type { ClaimedShard, ParkedForTime } from '../storage/ports/shard-queue.ts';
+import { wordsFor } from '../batches/lines/fault-words.ts';
+import { lineFormatOf } from '../batches/lines/line-format.ts';
+import { faultOf } from '../batches/lines/request-rules.ts';
+import type { RequestRules } from '../batches/lines/request-rules.ts';
 import { routeOf } from '../storage/ports/batch-records.ts';
 import { LineSplitter, type Line } from '../bytes/line-splitter.ts';
-import { readCheckedLine, readRequestLine } from '../bytes/request-line.ts';
+import { customIdOf, parseRequestLine, readCheckedLine, readRequestLine } from '../bytes/request-line.ts';
+import type { ParsedLine } from '../bytes/request-line.ts';
+import { tooLongLine } from '../bytes/bad-line.ts';
+import type { BadLine } from '../bytes/bad-line.ts';
 import { POISON_DEATHS, WATCHED_DEATHS, type Request } from './request.ts';
 
 /** A line that is never sent, and why. */
 export interface BadRequest {
   readonly ordinal: number;
   readonly customId: Uint8Array | null;
+  /** Permanent; `poison`: workers died over it. Any other says why it is no request. */
+  readonly code: string;
   readonly message: string;
-  /** Null: it is no request. */
-  readonly poison: true | null;
 }
 
 export interface ReadRequests {
@@ -60,10 +67,14 @@ export class OpenShard {
   readonly #splitter: LineSplitter;
   readonly #pages: AsyncIterator<Uint8Array>;
   readonly #heldAgainst: ReadonlyMap<number, HeldAgainst>;
+  readonly #rules: RequestRules | null;
   #nextOrdinal: number;
   #missing: number;
 
-  /** `journal` is what earlier leases left; requests in it are never sent again. */
+  /**
+   * `journal` is what earlier leases left; requests in it are never sent again. `rules`: what each line is held to beside being a
+   * request, where nobody has looked yet; null: nothing.
+   */
   constructor(
     work: ClaimedShard,
     session: string,
@@ -71,8 +82,10 @@ export class OpenShard {
     attempts: readonly HeldAgainst[],
     pages: AsyncIterable<Uint8Array>,
     maxLineBytes: number,
+    rules: RequestRules | null,
   ) {
     this.work = work;
+    this.#rules = rules;
     const { endpoint, model } = work.batch;
     this.onlyRoute = model === null ? null : routeOf(endpoint, model);
     this.lease = { shardId: work.id, epoch: work.epoch, session };
@@ -106,6 +119,11 @@ export class OpenShard {
   /** Workers died over it: before a request is sent the database is told which. */
   get isWatched(): boolean {
     return this.work.deaths >= WATCHED_DEATHS;
+  }
+
+  /** Its dialect wants lines for requests without an outcome, so it cannot be committed without them. */
+  get needsDrain(): boolean {
+    return !this.isComplete && lineFormatOf(this.work.batch.dialect).unanswered !== null;
   }
 
   /** Nothing of it waits, flies or is about to be written down. */
@@ -143,11 +161,16 @@ export class OpenShard {
   #readLine(line: Line, read: ReadRequests): void {
     const ordinal = this.#nextOrdinal++;
     if (this.#alreadyJournaled.has(ordinal)) return;
-    const bad = (message: string, customId: Uint8Array | null = null): void => {
-      read.bad.push({ ordinal, customId, message: `Line ${line.number}: ${message}`, poison: null });
+    const bad = (message: string, customId: Uint8Array | null = null, code = 'invalid_line'): void => {
+      read.bad.push({ ordinal, customId, code, message: `Line ${line.number}: ${message}` });
     };
-    if (line.content === null) return bad('The line is longer than the limit.');
     const { batch, isChecked } = this.work;
+    const fault = this.#rules === null ? null : faultOf(parseLine(line, this.#rules), this.#rules);
+    if (fault !== null) {
+      const { code, message } = wordsFor({ ...fault, line: line.number }, batch.endpoint);
+      return bad(message, line.content && customIdOf(line.content), code);
+    }
+    if (line.content === null) return bad('The line is longer than the limit.');
     let route = this.onlyRoute;
     let parsed = isChecked && route !== null ? readCheckedLine(line.content) : null;
     if (parsed === null) {
@@ -160,7 +183,7 @@ export class OpenShard {
     const held = this.#heldAgainst.get(ordinal);
     if (held !== undefined && held.deaths >= POISON_DEATHS) {
       const message = `Bora died ${held.deaths} times while it worked on this request and on nothing else.`;
-      read.bad.push({ ordinal, customId: parsed.customId, message, poison: true });
+      read.bad.push({ ordinal, customId: parsed.customId, code: 'poison', message });
       return;
     }
     read.requests.push({
@@ -200,6 +223,10 @@ export class OpenShard {
     // A reader that cannot be closed has nothing to lose but itself.
     this.#pages.return?.().catch(() => undefined);
   }
+}
+
+function parseLine({ content }: Line, { required }: RequestRules): ParsedLine | BadLine {
+  return content === null ? tooLongLine(0) : parseRequestLine(content, required);
 }
 
 /** Fields of a log line about a shard. */

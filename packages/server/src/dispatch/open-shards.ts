@@ -1,4 +1,4 @@
-import type { UnjournaledOutcomes } from '../batches/assemble-results.ts';
+import type { FindUnanswered, UnjournaledOutcomes } from '../batches/assemble-results.ts';
 import type { CommitQueue } from '../batches/commit-queue.ts';
 import type { JournalFolds } from '../batches/journal-folds.ts';
 import type { Log } from '../observe/log.ts';
@@ -61,9 +61,9 @@ export class OpenShards implements Iterable<OpenShard> {
     }
     this.#close(shard);
     const { parkedFor } = shard;
-    if (shard.isComplete || parkedFor === null)
-      this.#track(shard.work.id, this.#commitFolded(shard, unjournaled));
-    else this.#giveUp(shard, parkedFor);
+    if (parkedFor !== null && !shard.isComplete) this.#giveUp(shard, parkedFor);
+    else if (shard.needsDrain) this.#giveUp(shard, undefined);
+    else this.#track(shard.work.id, this.#commitFolded(shard, unjournaled));
   }
 
   /** Sends and reads nothing more of it; it leaves once what is in flight has ended. */
@@ -94,9 +94,9 @@ export class OpenShards implements Iterable<OpenShard> {
     shard.abortInFlight(reason);
   }
 
-  /** Commits what the journal holds of a shard that is not open. */
-  commit(lease: ShardLease): void {
-    this.#track(lease.shardId, this.#commit(lease, null));
+  /** Commits what the journal holds of a shard that is not open, and the lines for the rest of it if it wants them. */
+  drain(lease: ShardLease, findUnanswered: FindUnanswered | null): void {
+    this.#track(lease.shardId, this.#commit(lease, null, findUnanswered));
   }
 
   #close(shard: OpenShard): void {
@@ -106,9 +106,13 @@ export class OpenShards implements Iterable<OpenShard> {
     this.#options.onClosed(shard);
   }
 
-  async #commit(lease: ShardLease, unjournaled: UnjournaledOutcomes | null): Promise<void> {
+  async #commit(
+    lease: ShardLease,
+    unjournaled: UnjournaledOutcomes | null,
+    findUnanswered: FindUnanswered | null = null,
+  ): Promise<void> {
     const { commits, leases, log, ended } = this.#options;
-    const result = await commits.commit(lease, unjournaled, ended);
+    const result = await commits.commit(lease, unjournaled, ended, findUnanswered);
     leases.forget(lease);
     if (result === 'fenced') log.warn({ shardId: lease.shardId }, 'a shard was taken over by another');
   }
@@ -119,7 +123,8 @@ export class OpenShards implements Iterable<OpenShard> {
     await this.#commit(shard.lease, unjournaled);
   }
 
-  #giveUp(shard: OpenShard, parked: ParkedFor): void {
+  /** For a while, or, without `parked`, at once to whoever claims it next: the drain of its batch. */
+  #giveUp(shard: OpenShard, parked: ParkedFor | undefined): void {
     this.#foldPast(shard, this.#options.settings.foldParkedBytes);
     this.#track(
       shard.work.id,
@@ -128,8 +133,8 @@ export class OpenShards implements Iterable<OpenShard> {
     );
   }
 
-  #release({ id: shardId, epoch }: ClaimedShard, parked: ParkedFor): Promise<void> {
-    return this.#options.leases.release({ shardId, epoch, parked });
+  #release({ id: shardId, epoch }: ClaimedShard, parked: ParkedFor | undefined): Promise<void> {
+    return this.#options.leases.release({ shardId, epoch, ...(parked === undefined ? {} : { parked }) });
   }
 
   /** One fold of a shard after another. One that fails is made up for by the next, this many bytes later. */

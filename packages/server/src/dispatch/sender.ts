@@ -1,4 +1,5 @@
-import { errorBody, failureLine, successLine } from '../batches/result-line.ts';
+import { errorBody } from '../batches/lines/line-bytes.ts';
+import { lineFormatOf } from '../batches/lines/line-format.ts';
 import { fileMemberOf } from '../bytes/named-files.ts';
 import { spliceBody } from '../bytes/splice-body.ts';
 import type { BlobNamePool } from '../files/blob-names.ts';
@@ -103,11 +104,16 @@ export class Sender {
   /** A line that is bad, or that workers died over, ends as failed without being sent. */
   failUnsent(shard: OpenShard, bad: BadRequest): void {
     const { batch, fileId } = shard.work;
-    const [status, type, code, counted] =
-      bad.poison === null
-        ? ([422, 'invalid_request_error', 'invalid_line', 'Invalid line'] as const)
-        : ([502, 'upstream_error', 'poison', 'Bora died each time it worked on this request.'] as const);
-    const line = failureLine(batch, fileId, bad, status, errorBody(bad.message, type, code));
+    const [status, type, counted] =
+      bad.code === 'poison'
+        ? ([502, 'upstream_error', 'Bora died each time it worked on this request.'] as const)
+        : ([422, 'invalid_request_error', 'Invalid line'] as const);
+    const { code, message } = bad;
+    const line = lineFormatOf(batch.dialect).failure(batch, fileId, bad, {
+      status,
+      body: errorBody(message, type, code),
+      unanswered: { code, message },
+    });
     this.#options.journal.add(shard, failedOutcome(bad.ordinal, line, counted), line);
   }
 
@@ -202,6 +208,7 @@ export class Sender {
     const { journal, lanes, trouble, attempts, database } = this.#options;
     const { shard, ordinal } = request;
     const { batch, fileId } = shard.work;
+    const format = lineFormatOf(batch.dialect);
     if (shard.isClosed) {
       void spill?.abandon();
       return;
@@ -210,7 +217,9 @@ export class Sender {
     switch (verdict.kind) {
       case 'succeeded': {
         const line =
-          verdict.body === null ? NO_LINE : successLine(batch, fileId, request, verdict.status, verdict.body);
+          verdict.body === null
+            ? NO_LINE
+            : format.success(batch, fileId, request, verdict.status, verdict.body);
         const { inputTokens, outputTokens } = verdict;
         const blob = verdict.body === null ? (spill?.blob ?? null) : null;
         if (blob !== null) trouble.stored(shard);
@@ -222,7 +231,7 @@ export class Sender {
         return;
       }
       case 'failed': {
-        const line = failureLine(batch, fileId, request, verdict.status, verdict.body);
+        const line = format.failure(batch, fileId, request, verdict);
         if (verdict.isPoison) lanes.clearOfCrashes(request.route);
         journal.add(shard, failedOutcome(ordinal, line, verdict.reason), line);
         return;

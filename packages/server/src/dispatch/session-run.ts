@@ -1,8 +1,12 @@
+import type { FindUnanswered } from '../batches/assemble-results.ts';
 import { CommitQueue } from '../batches/commit-queue.ts';
 import { JournalFolds } from '../batches/journal-folds.ts';
 import type { OpenSession } from '../batches/session.ts';
+import { lineFormatOf } from '../batches/lines/line-format.ts';
+import { unansweredLines } from '../batches/unanswered-lines.ts';
 import { BlobNamePool } from '../files/blob-names.ts';
 import { Bell } from '../observe/bell.ts';
+import type { ClaimedShard } from '../storage/ports/shard-queue.ts';
 import { AttemptLog } from './attempt-log.ts';
 import { Feeder } from './feeder.ts';
 import { JournalWriter } from './journal-writer.ts';
@@ -249,7 +253,7 @@ export class SessionRun {
     }
   }
 
-  /** Commits what stopped batches have, claimed in drain: nothing is sent. */
+  /** Commits what stopped batches have, and lines for the rest where the dialect wants them: nothing is sent. */
   async #drain(): Promise<void> {
     const { database, reachStopPoint } = this.#deps;
     while ((await database.drainUntouched(UNTOUCHED_PAGE)) > 0);
@@ -257,11 +261,27 @@ export class SessionRun {
       const claimed = await this.#leases.claimDrain(DRAIN_PAGE);
       if (claimed.length === 0) return;
       await reachStopPoint('drain.claimed');
-      for (const { id: shardId, epoch } of claimed) {
-        this.#shards.commit({ shardId, epoch, session: this.#session });
+      for (const work of claimed) {
+        const lease = { shardId: work.id, epoch: work.epoch, session: this.#session };
+        this.#shards.drain(lease, this.#linesOfUnanswered(work));
       }
       while (this.#shards.ending.size >= DRAIN_PAGE) await Promise.race(this.#shards.ending);
     }
+  }
+
+  #linesOfUnanswered(work: ClaimedShard): FindUnanswered | null {
+    const { settings } = this.#deps;
+    const { unanswered } = lineFormatOf(work.batch.dialect);
+    if (unanswered === null) return null;
+    return (answered) =>
+      unansweredLines(
+        this.#deps,
+        work,
+        answered,
+        settings.maxLineBytes,
+        (request) => unanswered(work.batch, request),
+        this.#ended.signal,
+      );
   }
 
   /** Sends nothing more for workspaces that were disabled. What is in flight may finish, and is kept. */

@@ -1,3 +1,4 @@
+import type { BatchValidation } from '../batches/plan.ts';
 import { giveBackDowntime, noteUptime } from '../batches/downtime.ts';
 import { runExpiry } from '../batches/expiry.ts';
 import { openSession } from '../batches/session.ts';
@@ -25,6 +26,7 @@ export interface WorkerDependencies {
   readonly log: Log;
   readonly reachStopPoint: ReachStopPoint;
   readonly settings: DispatchSettings;
+  readonly validation: BatchValidation;
 }
 
 /** Does everything that happens to a batch between create and its files: plan, dispatch, commit, finalise, drain, expiry, purge. */

@@ -5,7 +5,8 @@ import type { BadLine } from '../bytes/bad-line.ts';
 import { parseLargeLine } from '../bytes/large-line.ts';
 import { parseRequestLine } from '../bytes/request-line.ts';
 import type { ParsedLine } from '../bytes/request-line.ts';
-import type { FileReference, LineIndexSummary } from '../storage/ports/file-records.ts';
+import type { EnvelopeSummary, FileReference, LineIndexSummary } from '../storage/ports/file-records.ts';
+import { RepeatedIds } from './repeated-ids.ts';
 
 /** A run of whole lines: the smallest thing that shards are made of. */
 export interface CutGroup {
@@ -25,7 +26,7 @@ export interface LineIndex {
   readonly firstFault: BadLine['fault'] | null;
 }
 
-/** What one endpoint or another requires of `body` (OpenAPI of Mistral's API): one member, or any one of several. */
+/** What one endpoint or another requires of `body` (OpenAPI of both APIs): one member, or any one of several. */
 export const REQUIRED_MEMBERS: readonly (readonly string[])[] = [
   ['messages'],
   ['prompt'],
@@ -33,8 +34,9 @@ export const REQUIRED_MEMBERS: readonly (readonly string[])[] = [
   ['document'],
   ['inputs'],
   ['file_url', 'file_id'],
+  ['input', 'prompt'],
 ];
-const MEMBER_NAMES = REQUIRED_MEMBERS.flat();
+const MEMBER_NAMES = [...new Set(REQUIRED_MEMBERS.flat())];
 
 /**
  * How many bodies have one of `names`, which must stand in `REQUIRED_MEMBERS`, and the first line without. Null if the index was
@@ -55,6 +57,10 @@ const GROUP_REQUESTS = 16;
 const GROUP_BYTES = 1024 * 1024;
 const BAD_LINES_KEPT = 100;
 const MODELS_KEPT = 100;
+/** Of methods and of urls. All lines of a batch have the same, so a file with more of them is one for nobody. */
+const WORDS_KEPT = 16;
+/** A longer one is no method and no path of an endpoint. */
+const WORD_LENGTH = 256;
 /** A longer name is nobody's model; its file counts as one of too many models. */
 const MODEL_LENGTH = 1_000;
 /** At 100 bytes each in the index thread, and each a row; who names more spreads them over several files. */
@@ -120,6 +126,7 @@ class SummaryBuilder {
   #firstWithoutModel: number | null = null;
   #streamSeen = false;
   #references: Map<string, FileReference> | null = new Map();
+  readonly #envelope = new EnvelopeBuilder();
 
   /** As many bad lines were seen as are described. */
   get saysNoMore(): boolean {
@@ -138,6 +145,7 @@ class SummaryBuilder {
       if (this.#badLines <= BAD_LINES_KEPT) this.#firstBadLines.push({ line, message: request.message });
       return;
     }
+    this.#envelope.add(request);
     for (const member of this.#members) {
       if (member.names.some((name) => request.members.includes(name))) member.count += 1;
       else member.firstWithout ??= line;
@@ -179,7 +187,51 @@ class SummaryBuilder {
       firstWithoutModel: this.#firstWithoutModel,
       streamSeen: this.#streamSeen,
       filesNamed: this.#references?.size ?? null,
+      envelope: this.#envelope.build(),
     };
+  }
+}
+
+/** What stands around the bodies; see `EnvelopeSummary`. */
+class EnvelopeBuilder {
+  #customIds = 0;
+  #idsMayRepeat = false;
+  readonly #ids = new RepeatedIds();
+  readonly #methods = new WordCounts();
+  readonly #urls = new WordCounts();
+
+  add({ customId, method, url }: ParsedLine): void {
+    if (typeof customId === 'string') {
+      this.#customIds += 1;
+      // One is enough: whoever wants to know which ones reads the file.
+      this.#idsMayRepeat ||= this.#ids.add(customId);
+    }
+    this.#methods.add(method);
+    this.#urls.add(url);
+  }
+
+  build(): EnvelopeSummary {
+    return {
+      customIds: this.#customIds,
+      idsMayRepeat: this.#idsMayRepeat,
+      methods: this.#methods.counts,
+      urls: this.#urls.counts,
+    };
+  }
+}
+
+class WordCounts {
+  #counts: Map<string, number> | null = new Map();
+
+  get counts(): Record<string, number> | null {
+    return this.#counts && Object.fromEntries(this.#counts);
+  }
+
+  /** What is no string is not counted. */
+  add(word: unknown): void {
+    if (this.#counts === null || typeof word !== 'string') return;
+    this.#counts.set(word, (this.#counts.get(word) ?? 0) + 1);
+    if (this.#counts.size > WORDS_KEPT || word.length > WORD_LENGTH) this.#counts = null;
   }
 }
 

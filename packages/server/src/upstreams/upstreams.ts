@@ -211,6 +211,8 @@ export type Verdict =
       readonly status: number;
       /** One line of valid JSON: the upstream's own body if it was JSON, else `{object:"error",message,type,param,code}`. */
       readonly body: Uint8Array;
+      /** Given where nothing came back from the upstream that could be told: a permanent code and a sentence, as `body` has them. */
+      readonly unanswered?: { readonly code: string; readonly message: string };
       /** Under which the failure is counted, for example `HTTP Error, status code: 400`. */
       readonly reason: string;
       /** It crashed its upstream, and only it did: others that were in flight in those crashes are not to blame. */

@@ -46,6 +46,9 @@ function backoff(line: LineAction, upstream: Row['upstream'], faults: number, ra
   return upstream === 'suspect' ? jitter(BACKOFF_MS, random) : 0;
 }
 
+/** Without an answer from which a status and a body could be shown. */
+const UNANSWERED: readonly string[] = ['request_timeout', 'upstream_reset', 'poison'];
+
 /** How a line ends whose failure came without an error status of the upstream's own. Codes are permanent. */
 const ENDS = {
   timeout: [504, 'request_timeout', 'The upstream did not answer within the time for one attempt.'],
@@ -80,7 +83,8 @@ function failed({ symptom, status, body }: Failure): Failed {
 
 function ended([status, code, what]: (typeof ENDS)[keyof typeof ENDS], quote?: Uint8Array): Failed {
   const message = quote === undefined ? what : quoted(what, quote);
-  return { kind: 'failed', status, body: errorBody(message, code), reason: what };
+  const unanswered = UNANSWERED.includes(code) ? { unanswered: { code, message } } : {};
+  return { kind: 'failed', status, body: errorBody(message, code), ...unanswered, reason: what };
 }
 
 function quoted(sentence: string, body: Uint8Array): string {

@@ -4,11 +4,10 @@ import type { FastifyInstance } from 'fastify';
 import type { Caller } from '../../access/authenticate.ts';
 import type { CutBody } from '../../bytes/inline-cutter.ts';
 import { fileMemberOf } from '../../bytes/named-files.ts';
-import type { BatchRecord, MissingNamedFile, NewBatch } from '../../storage/ports/batch-records.ts';
-import { DatabaseRefused } from '../../storage/ports/database.ts';
+import type { BatchRecord, NewBatch } from '../../storage/ports/batch-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { ApiError, fileNotFound, invalidMember } from '../errors.ts';
-import { limitsOf } from '../limits.ts';
+import { ApiError, fileNotFound } from '../errors.ts';
+import { storeBatch } from '../store-batch.ts';
 import { readCreateBody } from './create-body.ts';
 import { readCreateMembers } from './create-members.ts';
 import type { CreateMembers } from './create-members.ts';
@@ -75,14 +74,14 @@ async function createFromRequests(
   }
 }
 
-async function createBatch(
-  { database, upstreams, settings }: ApiDependencies,
+function createBatch(
+  deps: ApiDependencies,
   caller: Caller,
   id: string,
   members: CreateMembers,
   inputs: readonly JobInput[],
 ): Promise<BatchRecord> {
-  const work = checkJobInputs(members, inputs, upstreams);
+  const work = checkJobInputs(members, inputs, deps.upstreams);
   const batch: NewBatch = {
     id,
     workspaceId: caller.workspaceId,
@@ -91,7 +90,8 @@ async function createBatch(
     model: members.model,
     agentId: null,
     metadata: members.metadata,
-    timeoutMs: Math.max(members.timeoutHours * HOUR_MS, settings.leastTimeoutMs),
+    timeoutMs: Math.max(members.timeoutHours * HOUR_MS, deps.settings.leastTimeoutMs),
+    completionWindow: `${members.timeoutHours}h`,
     inputFileIds: inputs.map((input) => input.id),
     fileMember: fileMemberOf(members.endpoint),
     inline: members.inputFileIds === null,
@@ -100,42 +100,5 @@ async function createBatch(
     priority: 0,
     createdBy: caller.creator,
   };
-  const limits = limitsOf(caller, settings);
-  const created = await database.createBatch(batch, limits, caller.actor).catch((error: unknown) => {
-    // A rejection does not say whether the batch was made, and asking once more with its id does.
-    if (error instanceof DatabaseRefused) throw error;
-    return database.createBatch(batch, limits, caller.actor);
-  });
-  if (created.kind === 'created') return created.batch;
-  if (created.kind === 'missing-file') throw fileNotFound(created.fileId);
-  if (created.kind === 'missing-named-file') throw namedFileNotFound(created, batch);
-  if (created.kind === 'too-many-active') {
-    throw new ApiError(
-      'too_many_jobs',
-      `The workspace has ${created.active} unfinished jobs and may have ${created.limit}. Wait for one to finish, or cancel one.`,
-    );
-  }
-  throw new ApiError(
-    'too_many_pending',
-    `The workspace has ${created.pending} unfinished requests, and with this job it would have more than ${created.limit}. ` +
-      'Wait for jobs to finish, or cancel some.',
-  );
-}
-
-function namedFileNotFound(
-  { inputFileId, line, fileId, missing }: MissingNamedFile,
-  { inline, fileMember }: NewBatch,
-): ApiError {
-  const id = JSON.stringify(fileId);
-  const others = missing === 1 ? '' : ` So it is with ${missing} of the files that are named.`;
-  const advice = 'Upload it to this workspace first, or correct the id. Nothing was sent.';
-  if (!inline) {
-    return new ApiError(
-      'named_file_not_found',
-      `Line ${line} of file ${inputFileId} names a file in "${fileMember}" that is not there: ${id}.${others} ${advice}`,
-    );
-  }
-  const location = ['body', 'requests', line - 1, 'body', ...fileMember!.split('.')];
-  const message = `There is no file ${id}.${others} ${advice}`;
-  return invalidMember(location, message, 'value_error', 'named_file_not_found');
+  return storeBatch(deps, caller, batch);
 }

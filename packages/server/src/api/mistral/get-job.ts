@@ -3,12 +3,12 @@ import { batchJobQuery, MAX_INLINE_REQUESTS } from '@bora/protocol/mistral-jobs'
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import type { FastifyInstance } from 'fastify';
 import type { BatchRecord } from '../../storage/ports/batch-records.ts';
+import { isTerminal } from '../../storage/ports/batch-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError, jobNotFound } from '../errors.ts';
 import { jobIdOf } from '../path-ids.ts';
 import { validate } from '../validation.ts';
 import { outputLines } from './job-outputs.ts';
-import { isTerminal } from './job-status.ts';
 import { jobView } from './job-view.ts';
 
 /** As many rows as an inline job can have; more belong in a download. */

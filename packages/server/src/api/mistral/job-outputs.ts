@@ -1,3 +1,4 @@
+import { ordinalOfLine } from '../../batches/lines/line-format.ts';
 import { LineSplitter } from '../../bytes/line-splitter.ts';
 import { readFileRange } from '../../files/content.ts';
 import type { BatchRecord } from '../../storage/ports/batch-records.ts';
@@ -45,10 +46,10 @@ async function* resultLines(
   for (const { content } of splitter.finish()) yield toResultLine(content!);
 }
 
-/** Lines are written by Bora and begin with their id (see batches/result-line.ts), so its end is found without parsing the rest. */
+/** Lines are written by Bora and begin with their id, so its end is found without parsing the rest. */
 function toResultLine(content: Uint8Array): ResultLine {
   const head = Buffer.from(content.buffer, content.byteOffset, Math.min(content.length, 128)).toString(
     'latin1',
   );
-  return { ordinal: Number(/^\{"id":"[^"]*-(\d+)"/.exec(head)?.[1] ?? Infinity), content };
+  return { ordinal: ordinalOfLine(head), content };
 }

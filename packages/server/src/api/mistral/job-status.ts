@@ -45,7 +45,3 @@ export function statusOf(state: BatchState, endReason: EndReason | null): JobSta
 export function statesOf(statuses: readonly JobStatus[]): StateFilter[] {
   return statuses.flatMap((status) => STATES_OF_STATUS[status]);
 }
-
-export function isTerminal(state: BatchState): boolean {
-  return state === 'completed' || state === 'failed' || state === 'expired' || state === 'cancelled';
-}

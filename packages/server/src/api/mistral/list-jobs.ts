@@ -1,15 +1,13 @@
 import type { BatchJobList } from '@bora/protocol/mistral-jobs';
 import type { FastifyInstance } from 'fastify';
-import type { BatchFilter, BatchRecord, BatchRecords } from '../../storage/ports/batch-records.ts';
+import type { BatchFilter } from '../../storage/ports/batch-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
+import { jobNotFound } from '../errors.ts';
 import { jobIdFrom } from '../path-ids.ts';
 import { statesOf } from './job-status.ts';
 import { readJobListQuery } from './job-list-query.ts';
 import type { JobListQuery } from './job-list-query.ts';
 import { jobView } from './job-view.ts';
-
-/** Jobs read at once while the one named by `after` is looked for. */
-const CURSOR_PAGE = 1000;
 
 /** `GET /v1/batch/jobs`: all filters joined by "and", `status` any of the named ones. */
 export function listJobsRoute(app: FastifyInstance, deps: ApiDependencies): void {
@@ -17,11 +15,13 @@ export function listJobsRoute(app: FastifyInstance, deps: ApiDependencies): void
   app.get('/v1/batch/jobs', { config: { access: 'read' } }, async (request): Promise<BatchJobList> => {
     const { workspaceId, creator } = request.caller;
     const query = readJobListQuery(request.query as Record<string, unknown>);
-    const filter = filterOf(query, creator);
-    const { batches, total } =
+    const after =
       query.after === undefined
-        ? await database.listBatches(workspaceId, filter)
-        : await listAfter(database, workspaceId, jobIdFrom(query.after, ['query', 'after']), filter);
+        ? undefined
+        : await database.getBatch(workspaceId, jobIdFrom(query.after, ['query', 'after']));
+    if (after === null) throw jobNotFound();
+    const filter = { ...filterOf(query, creator), after };
+    const { batches, total } = await database.listBatches(workspaceId, filter);
     return { data: batches.map((batch) => jobView(batch, deps)), object: 'list', total };
   });
 }
@@ -46,24 +46,4 @@ function utc(date: string): number {
   const hasTime = date.includes('T');
   const hasZone = /(?:Z|[+-]\d\d:?\d\d)$/i.test(date);
   return Date.parse(hasTime && !hasZone ? `${date}Z` : date);
-}
-
-/** The page behind a job. Walks from the first one, since jobs have no cursor of their own; only clients made for another API ask so. */
-async function listAfter(
-  database: BatchRecords,
-  workspaceId: string,
-  after: string,
-  filter: BatchFilter,
-): Promise<{ batches: BatchRecord[]; total: number }> {
-  let found = false;
-  const batches: BatchRecord[] = [];
-  for (let page = 0; ; page++) {
-    const read = await database.listBatches(workspaceId, { ...filter, page, pageSize: CURSOR_PAGE });
-    for (const batch of read.batches) {
-      if (found && batches.length < filter.pageSize) batches.push(batch);
-      found ||= batch.id === after;
-    }
-    if (batches.length === filter.pageSize || read.batches.length < CURSOR_PAGE)
-      return { batches, total: read.total };
-  }
 }

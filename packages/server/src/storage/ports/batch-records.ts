@@ -15,17 +15,19 @@ export interface BatchRecords {
    */
   getBatch(workspaceId: string, batchId: string): Promise<BatchRecord | null>;
 
+  /** In order of creation, batches of the same millisecond by id. `total` counts all that match, wherever the page begins. */
   listBatches(workspaceId: string, filter: BatchFilter): Promise<{ batches: BatchRecord[]; total: number }>;
 
   /**
-   * Cancels. A batch of which nothing was claimed yet is `cancelled` at once; otherwise `cancelling`, with end reason
-   * `cancelled` if nobody set one before. A `finalizing` or ended batch is left as it is.
+   * Cancels. A batch that needs no line is `cancelled` at once: one that is not planned, and one of Mistral's dialect of which nothing was
+   * claimed yet. Any other becomes `cancelling`, with end reason `cancelled` if nobody set one before. A `finalizing` or ended
+   * batch is left as it is.
    * Answers the batch after the change, or null as `getBatch`. A change is audited.
    */
   cancelBatch(workspaceId: string, batchId: string, by?: Actor): Promise<BatchRecord | null>;
 
   /**
-   * Ends the time of batches whose deadline has passed: nothing claimed yet → `expired` at once; otherwise
+   * Ends the time of batches whose deadline has passed: `expired` at once where `cancelBatch` would cancel at once; otherwise
    * `expiring` with end reason `expired`. Answers the ids it changed.
    */
   expireBatches(limit: number): Promise<string[]>;
@@ -59,6 +61,11 @@ export const BATCH_STATES = [
  */
 export type BatchState = (typeof BATCH_STATES)[number];
 
+/** It never changes again. */
+export function isTerminal(state: BatchState): boolean {
+  return state === 'completed' || state === 'failed' || state === 'expired' || state === 'cancelled';
+}
+
 /** Why a batch ends: set once, by whoever comes first. */
 export type EndReason = 'completed' | 'failed' | 'expired' | 'cancelled';
 
@@ -75,6 +82,12 @@ export interface NewBatch {
   readonly metadata: Readonly<Record<string, string>> | null;
   /** Milliseconds from creation to deadline; Infinity: it has none. */
   readonly timeoutMs: number;
+  /** The words in which it was asked for that time (`24h`), where the dialect has such. Default: null. */
+  readonly completionWindow?: string | null;
+  /** Bad lines do not fail it: they end as failed, and the others run. Of no account in Mistral's dialect, where it is always so. Default: false. */
+  readonly isLenient?: boolean;
+  /** Its result files expire so many milliseconds after they were made. Default: null, never. */
+  readonly resultsExpireMs?: number | null;
   /** Input files in order; all of the same workspace. */
   readonly inputFileIds: readonly string[];
   /** The member (see `FileReference`) in which its lines name files, each of which must be one that its creator sees. Default: none. */
@@ -132,6 +145,9 @@ export interface BatchRecord {
   readonly metadata: Readonly<Record<string, string>> | null;
   readonly inputFileIds: readonly string[];
   readonly inline: boolean;
+  readonly completionWindow: string | null;
+  readonly isLenient: boolean;
+  readonly resultsExpireMs: number | null;
   readonly routes: readonly string[] | null;
   readonly priority: number;
   readonly createdBy: string | null;
@@ -139,6 +155,8 @@ export interface BatchRecord {
   readonly endReason: EndReason | null;
   /** Why it `failed`, in a sentence; null otherwise. */
   readonly failure: string | null;
+  /** What is wrong with its input, if that is why it `failed`; null otherwise. */
+  readonly faults: InputFaults | null;
   /** 0 until known. */
   readonly totalRequests: number;
   /** Committed + journaled. */
@@ -155,6 +173,8 @@ export interface BatchRecord {
   readonly createdAt: number;
   /** Null: its time is never up. */
   readonly deadlineAt: number | null;
+  /** When it became `queued`; null before, and for batches that an older Bora planned. */
+  readonly plannedAt: number | null;
   /** First claim. */
   readonly startedAt: number | null;
   readonly cancellingAt: number | null;
@@ -162,6 +182,50 @@ export interface BatchRecord {
   /** When it reached its end state. */
   readonly endedAt: number | null;
 }
+
+/** What is wrong with the input of a batch. */
+export interface InputFaults {
+  /** True number. */
+  readonly count: number;
+  /** The first 100 of them, in the order of lines. */
+  readonly first: readonly InputFault[];
+}
+
+/** The first thing that is wrong with one line, or with the input as a whole. */
+export interface InputFault {
+  readonly kind: InputFaultKind;
+  /** Physical, 1-based; null: the input as a whole. */
+  readonly line: number | null;
+  /** Where in the line, such as `custom_id` or `body.model`; null: the line as a whole. */
+  readonly member: string | null;
+  /** What is there and should not be: the model, the id, the kind of value. Null where the kind of fault says it all. */
+  readonly found: string | null;
+}
+
+/**
+ * - `not-utf8`, `not-json`, `not-object`, `too-long`: the line as a whole.
+ * - `missing`, `wrong-type`: the member is absent or null, or of a type that it must not have.
+ * - `repeated-id`: an earlier line has the same `custom_id`.
+ * - `method`: another than POST. `url`: another than the batch's; `unknown-url`: none that a batch may have. `streams`: `stream` is true.
+ * - `unknown-model`: nobody serves it. `other-model`: another than the first line's, where lines may not differ.
+ * - `empty`: no request. `too-many`: more than a batch may have.
+ */
+export type InputFaultKind =
+  | 'not-utf8'
+  | 'not-json'
+  | 'not-object'
+  | 'too-long'
+  | 'missing'
+  | 'wrong-type'
+  | 'repeated-id'
+  | 'method'
+  | 'url'
+  | 'unknown-url'
+  | 'streams'
+  | 'unknown-model'
+  | 'other-model'
+  | 'empty'
+  | 'too-many';
 
 export interface ParkedShards {
   /** Any of these; null if they wait for a time. */
@@ -175,6 +239,8 @@ export interface BatchFilter {
   /** Zero-based. */
   readonly page: number;
   readonly pageSize: number;
+  /** Only what comes behind this batch in the order: a place in it stays the same for life. Default: from the first. */
+  readonly after?: { readonly id: string; readonly createdAt: number };
   readonly order: 'newest-first' | 'oldest-first';
   readonly model?: string;
   readonly agentId?: string;

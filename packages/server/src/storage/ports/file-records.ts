@@ -107,6 +107,19 @@ export interface LineIndexSummary {
   readonly streamSeen: boolean;
   /** Files that bodies name (`FileReference`); null if they are too many to keep. An index of an older Bora lacks it. */
   readonly filesNamed?: number | null;
+  /** An index of an older Bora lacks it: nothing is known of that then. */
+  readonly envelope?: EnvelopeSummary;
+}
+
+/** What lines that are no bad ones have beside `body`. */
+export interface EnvelopeSummary {
+  /** Lines whose `custom_id` is a string. */
+  readonly customIds: number;
+  /** False: no `custom_id` comes twice. True: most likely one does, and only the lines can tell. */
+  readonly idsMayRepeat: boolean;
+  /** Lines by their `method` and by their `url`, where these are strings; null if there were more than 16 different ones. */
+  readonly methods: Readonly<Record<string, number>> | null;
+  readonly urls: Readonly<Record<string, number>> | null;
 }
 
 /** A file that lines of another file name. It need not exist. */

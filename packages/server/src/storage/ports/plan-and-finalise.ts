@@ -1,4 +1,5 @@
-import type { BatchState } from './batch-records.ts';
+import type { BatchState, Dialect, InputFaults } from './batch-records.ts';
+import type { LineIndexSummary } from './file-records.ts';
 
 /**
  * Plan, finalise and purge are leased work like shards: whoever dies at them, another goes on.
@@ -29,8 +30,11 @@ export interface PlanAndFinalise {
     plan: { totalRequests: number; routes: readonly string[] | null },
   ): Promise<boolean>;
 
-  /** Ends the batch as `failed` with a sentence (its input cannot be read). Drops the task. */
-  failBatch(lease: TaskLease, failure: string): Promise<boolean>;
+  /**
+   * Ends the batch as `failed` with a sentence (its input cannot be read), and with what is wrong with the input if that is why.
+   * Drops the task. False if the lease is gone.
+   */
+  failBatch(lease: TaskLease, failure: string, faults?: InputFaults): Promise<boolean>;
 
   /**
    * One transaction: result parts move from shards to new output and error files (none where there are no lines),
@@ -63,6 +67,8 @@ export interface Task extends TaskLease {
 
 export interface PlanInput {
   readonly batchId: string;
+  readonly dialect: Dialect;
+  readonly isLenient: boolean;
   readonly endpoint: string;
   readonly model: string | null;
   /** As given at creation. */
@@ -71,7 +77,7 @@ export interface PlanInput {
     readonly fileId: string;
     readonly bytes: number;
     /** Null for a file uploaded without a line index. */
-    readonly requests: number | null;
+    readonly lineIndex: LineIndexSummary | null;
   }[];
   /**
    * The last shard an earlier attempt inserted, by which plan goes on exactly behind it, even if a newer version would cut

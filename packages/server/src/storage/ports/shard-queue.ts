@@ -1,5 +1,5 @@
 import type { BlobRef } from './blobs.ts';
-import type { Dialect } from './batch-records.ts';
+import type { Dialect, EndReason } from './batch-records.ts';
 import type { OutcomeSums } from './journal.ts';
 
 /**
@@ -19,7 +19,7 @@ export interface ShardQueue {
 
   /**
    * Leases shards of `cancelling` and `expiring` batches for draining: they are committed with what their journal
-   * holds and send nothing.
+   * holds, and with the lines that the dialect wants for the rest, and send nothing.
    */
   claimDrain(session: string, limit: number): Promise<ClaimedShard[]>;
 
@@ -82,7 +82,10 @@ export interface BatchWork {
   readonly dialect: Dialect;
   readonly endpoint: string;
   readonly model: string | null;
+  readonly isLenient: boolean;
   readonly deadlineAt: number | null;
+  /** Set once; null while it runs. */
+  readonly endReason: EndReason | null;
 }
 
 export interface ShardRelease {
@@ -110,10 +113,18 @@ export interface ResultPart {
 export interface ShardCommit {
   readonly shardId: number;
   readonly epoch: number;
-  /** Output parts in order, error parts in order. Their line counts must equal the counts of the journal and `unjournaled` together. */
+  /**
+   * Output parts in order, error parts in order. Their line counts must equal the counts of the journal and `unjournaled` together,
+   * with `drained` among the error lines.
+   */
   readonly parts: readonly ResultPart[];
   /** Failed outcomes by message. */
   readonly errors: Readonly<Record<string, number>>;
   /** Outcomes in the parts that never were in the journal, counted by this transaction; absent: none. */
   readonly unjournaled?: OutcomeSums;
+  /**
+   * Error lines of requests that have no outcome, in a shard that was drained; they count nowhere. With them every request of the shard
+   * must have its line. Absent: none, and whatever has no outcome has no line.
+   */
+  readonly drained?: number;
 }

@@ -81,11 +81,15 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
 
     listBatches(workspaceId, filter) {
       const { where, values } = batchConditions(workspaceId, filter);
-      const direction = filter.order === 'newest-first' ? 'DESC' : 'ASC';
+      const [direction, behind] = filter.order === 'newest-first' ? ['DESC', '<'] : ['ASC', '>'];
+      const { after } = filter;
+      const place = after === undefined ? [] : [after.createdAt, after.id];
       const rows = all<BatchRow>(
         context,
-        `${SELECT_BATCH} WHERE ${where} ORDER BY b.created_at ${direction}, b.id ${direction} LIMIT ? OFFSET ?`,
+        `${SELECT_BATCH} WHERE ${where} ${after === undefined ? '' : `AND (b.created_at, b.id) ${behind} (?, ?)`}
+         ORDER BY b.created_at ${direction}, b.id ${direction} LIMIT ? OFFSET ?`,
         ...values,
+        ...place,
         filter.pageSize,
         filter.page * filter.pageSize,
       );
@@ -176,8 +180,8 @@ function auditBatch(
 }
 
 /**
- * Ends the sending of a batch, unless it already ends: at once if nothing was ever claimed, else by draining. The end
- * reason is set once, by whoever comes first. False if nothing changed.
+ * Ends the sending of a batch, unless it already ends: at once if it needs no line, else by draining. A planned batch of OpenAI's dialect
+ * needs one for each request. The end reason is set once, by whoever comes first. False if nothing changed.
  */
 function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' | 'expired'): boolean {
   const now = context.now();
@@ -185,7 +189,7 @@ function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' |
   const unstarted = run(
     context,
     `UPDATE batch SET state = ?, end_reason = ?, cancelling_at = ?, ended_at = ?
-     WHERE id = ? AND state IN ('validating', 'queued')`,
+     WHERE id = ? AND (state = 'validating' OR state = 'queued' AND dialect = 'mistral')`,
     reason,
     reason,
     cancellingAt,
@@ -200,7 +204,7 @@ function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' |
   const stopped = run(
     context,
     `UPDATE batch SET state = ?, end_reason = coalesce(end_reason, ?), cancelling_at = ?
-     WHERE id = ? AND state IN ${reason === 'cancelled' ? `('running', 'expiring')` : `('running')`}`,
+     WHERE id = ? AND state IN ${reason === 'cancelled' ? `('queued', 'running', 'expiring')` : `('queued', 'running')`}`,
     reason === 'cancelled' ? 'cancelling' : 'expiring',
     reason,
     cancellingAt,
@@ -252,8 +256,8 @@ function insertBatch(context: StoreContext, batch: NewBatch): void {
   run(
     context,
     `INSERT INTO batch (id, workspace_id, dialect, endpoint, model, agent_id, metadata, inline, routes, priority, created_by,
-       file_member, state, total_requests, created_at, deadline_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'validating', ?, ?, ?)`,
+       file_member, completion_window, is_lenient, results_expire_ms, state, total_requests, created_at, deadline_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'validating', ?, ?, ?)`,
     batch.id,
     batch.workspaceId,
     batch.dialect,
@@ -266,6 +270,9 @@ function insertBatch(context: StoreContext, batch: NewBatch): void {
     batch.priority,
     batch.createdBy,
     batch.fileMember ?? null,
+    batch.completionWindow ?? null,
+    batch.isLenient === true ? 1 : 0,
+    batch.resultsExpireMs ?? null,
     batch.totalRequests,
     now,
     deadlineAfter(now, batch.timeoutMs),
@@ -290,12 +297,17 @@ interface BatchRow {
   readonly agent_id: string | null;
   readonly metadata: string | null;
   readonly inline: number;
+  readonly completion_window: string | null;
+  readonly is_lenient: number;
+  readonly results_expire_ms: number | null;
   readonly routes: string | null;
   readonly priority: number;
   readonly created_by: string | null;
   readonly state: BatchRecord['state'];
   readonly end_reason: BatchRecord['endReason'];
   readonly failure: string | null;
+  readonly faults: string | null;
+  readonly planned_at: number | null;
   readonly total_requests: number | null;
   readonly all_succeeded: number;
   readonly all_failed: number;
@@ -325,12 +337,16 @@ function batchFrom(row: BatchRow): BatchRecord {
     metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, string>),
     inputFileIds: JSON.parse(row.inputs) as string[],
     inline: row.inline === 1,
+    completionWindow: row.completion_window,
+    isLenient: row.is_lenient === 1,
+    resultsExpireMs: row.results_expire_ms,
     routes: row.routes === null ? null : (JSON.parse(row.routes) as string[]),
     priority: row.priority,
     createdBy: row.created_by,
     state: row.state,
     endReason: row.end_reason,
     failure: row.failure,
+    faults: row.faults === null ? null : (JSON.parse(row.faults) as BatchRecord['faults']),
     totalRequests: row.total_requests ?? 0,
     succeeded: row.all_succeeded,
     failed: row.all_failed,
@@ -342,6 +358,7 @@ function batchFrom(row: BatchRow): BatchRecord {
     errorFileId: row.error_file_id,
     createdAt: row.created_at,
     deadlineAt: deadlineOrNull(row.deadline_at),
+    plannedAt: row.planned_at,
     startedAt: row.started_at,
     cancellingAt: row.cancelling_at,
     finalizingAt: row.finalizing_at,

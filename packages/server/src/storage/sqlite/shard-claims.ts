@@ -1,4 +1,4 @@
-import type { Dialect } from '../ports/batch-records.ts';
+import type { Dialect, EndReason } from '../ports/batch-records.ts';
 import type { ClaimedShard, ShardClaim } from '../ports/shard-queue.ts';
 import { isAlive } from './session-store.ts';
 import { deadlineOrNull } from './deadlines.ts';
@@ -169,7 +169,9 @@ interface LeasedRow {
   readonly dialect: Dialect;
   readonly endpoint: string;
   readonly model: string | null;
+  readonly is_lenient: number;
   readonly deadline_at: number;
+  readonly end_reason: EndReason | null;
 }
 
 /** Takes a free shard; the caller found it free in the same transaction, and transactions are serial. */
@@ -185,7 +187,8 @@ function lease(context: StoreContext, shardId: number, session: string): Claimed
   const row = first<LeasedRow>(
     context,
     `SELECT s.*, EXISTS (SELECT 1 FROM attempt a WHERE a.shard_id = s.id) AS attempted,
-       (SELECT json_extract(f.line_index, '$.badLines') IS 0 FROM file f WHERE f.id = i.file_id) AS is_checked, i.file_id, b.workspace_id, b.dialect, b.endpoint, b.model, b.deadline_at
+       (SELECT json_extract(f.line_index, '$.badLines') IS 0 FROM file f WHERE f.id = i.file_id) AS is_checked, i.file_id,
+       b.workspace_id, b.dialect, b.endpoint, b.model, b.is_lenient, b.deadline_at, b.end_reason
      FROM shard s JOIN batch b ON b.id = s.batch_id
        JOIN batch_input i ON i.batch_id = s.batch_id AND i.position = s.input
      WHERE s.id = ?`,
@@ -211,7 +214,9 @@ function lease(context: StoreContext, shardId: number, session: string): Claimed
       dialect: row.dialect,
       endpoint: row.endpoint,
       model: row.model,
+      isLenient: row.is_lenient === 1,
       deadlineAt: deadlineOrNull(row.deadline_at),
+      endReason: row.end_reason,
     },
   };
 }

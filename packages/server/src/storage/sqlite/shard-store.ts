@@ -56,9 +56,10 @@ export function shardStore(context: StoreContext): Synchronous<ShardQueue> {
 }
 
 function commitShard(context: StoreContext, session: string, commit: ShardCommit): 'committed' | 'fenced' {
-  const { shardId, epoch, parts, unjournaled = NONE } = commit;
+  const { shardId, epoch, parts, unjournaled = NONE, drained = 0 } = commit;
   const shard = first<{
     batch_id: string;
+    count: number;
     succeeded: number;
     failed: number;
     input_tokens: number;
@@ -68,7 +69,7 @@ function commitShard(context: StoreContext, session: string, commit: ShardCommit
     `UPDATE shard SET state = 'done', session = NULL, succeeded = succeeded + ?, failed = failed + ?,
        input_tokens = input_tokens + ?, output_tokens = output_tokens + ?
      WHERE id = ? AND epoch = ? AND session = ?
-     RETURNING batch_id, succeeded, failed, input_tokens, output_tokens`,
+     RETURNING batch_id, count, succeeded, failed, input_tokens, output_tokens`,
     unjournaled.succeeded,
     unjournaled.failed,
     unjournaled.inputTokens,
@@ -80,7 +81,8 @@ function commitShard(context: StoreContext, session: string, commit: ShardCommit
   if (shard === undefined) return isRepeat(context, commit) ? 'committed' : 'fenced';
 
   checkLines(shardId, parts, 'output', shard.succeeded);
-  checkLines(shardId, parts, 'error', shard.failed);
+  checkLines(shardId, parts, 'error', shard.failed + drained);
+  if (drained > 0) checkWhole(shardId, shard.succeeded + shard.failed + drained, shard.count);
   takeParts(context, commit, session);
   run(context, 'DELETE FROM journal WHERE shard_id = ?', shardId);
   run(context, 'DELETE FROM attempt WHERE shard_id = ?', shardId);
@@ -145,6 +147,11 @@ function checkLines(
   if (lines !== counted) {
     throw new Error(`Shard ${shardId} would commit ${lines} ${kind} lines where its counts say ${counted}.`);
   }
+}
+
+function checkWhole(shardId: number, lines: number, requests: number): void {
+  if (lines === requests) return;
+  throw new Error(`Shard ${shardId} was drained to ${lines} lines, but has ${requests} requests.`);
 }
 
 function isRepeat(context: StoreContext, { shardId, epoch, parts }: ShardCommit): boolean {

@@ -1,3 +1,5 @@
+import type { Dialect } from '../ports/batch-records.ts';
+import type { LineIndexSummary } from '../ports/file-records.ts';
 import type {
   BatchEnd,
   PlanAndFinalise,
@@ -118,7 +120,8 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
       }
       run(
         context,
-        `UPDATE batch SET state = 'queued', remaining = remaining - 1, total_requests = ?, routes = ? WHERE id = ?`,
+        `UPDATE batch SET state = 'queued', planned_at = ?, remaining = remaining - 1, total_requests = ?, routes = ? WHERE id = ?`,
+        context.now(),
         plan.totalRequests,
         plan.routes === null ? null : JSON.stringify(plan.routes),
         batchId,
@@ -129,14 +132,15 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
       return true;
     },
 
-    failBatch(lease, failure) {
+    failBatch(lease, failure, faults) {
       const batchId = subjectOf(lease);
       if (batchId === null) return isDone(lease);
       if (!isValidating(context, batchId)) return false;
       run(
         context,
-        `UPDATE batch SET state = 'failed', end_reason = 'failed', failure = ?, ended_at = ? WHERE id = ?`,
+        `UPDATE batch SET state = 'failed', end_reason = 'failed', failure = ?, faults = ?, ended_at = ? WHERE id = ?`,
         failure,
+        faults === undefined ? null : JSON.stringify(faults),
         context.now(),
         batchId,
       );
@@ -176,16 +180,24 @@ function isValidating(context: StoreContext, batchId: string): boolean {
   return first(context, `SELECT 1 FROM batch WHERE id = ? AND state = 'validating'`, batchId) !== undefined;
 }
 
+interface PlannedBatchRow {
+  readonly dialect: Dialect;
+  readonly is_lenient: number;
+  readonly endpoint: string;
+  readonly model: string | null;
+  readonly routes: string | null;
+}
+
 function readPlanInput(context: StoreContext, batchId: string): PlanInput | null {
-  const batch = first<{ endpoint: string; model: string | null; routes: string | null }>(
+  const batch = first<PlannedBatchRow>(
     context,
-    `SELECT endpoint, model, routes FROM batch WHERE id = ? AND state = 'validating'`,
+    `SELECT dialect, is_lenient, endpoint, model, routes FROM batch WHERE id = ? AND state = 'validating'`,
     batchId,
   );
   if (batch === undefined) return null;
-  const inputs = all<{ fileId: string; bytes: number; requests: number | null }>(
+  const inputs = all<{ fileId: string; bytes: number; line_index: string | null }>(
     context,
-    `SELECT f.id AS fileId, f.bytes, f.line_index ->> '$.requests' AS requests
+    `SELECT f.id AS fileId, f.bytes, f.line_index
      FROM batch_input i JOIN file f ON f.id = i.file_id WHERE i.batch_id = ? ORDER BY i.position`,
     batchId,
   );
@@ -197,21 +209,28 @@ function readPlanInput(context: StoreContext, batchId: string): PlanInput | null
   );
   return {
     batchId,
+    dialect: batch.dialect,
+    isLenient: batch.is_lenient === 1,
     endpoint: batch.endpoint,
     model: batch.model,
     routes: batch.routes === null ? null : (JSON.parse(batch.routes) as string[]),
-    inputs,
+    inputs: inputs.map(({ fileId, bytes, line_index: index }) => ({
+      fileId,
+      bytes,
+      lineIndex: index === null ? null : (JSON.parse(index) as LineIndexSummary),
+    })),
     lastShard: last ?? null,
   };
 }
 
 function finaliseBatch(context: StoreContext, batchId: string, files: ResultFiles): void {
-  const batch = first<{ workspace_id: string; created_by: string | null }>(
+  const batch = first<{ workspace_id: string; created_by: string | null; results_expire_ms: number | null }>(
     context,
-    `SELECT workspace_id, created_by FROM batch WHERE id = ? AND state = 'finalizing'`,
+    `SELECT workspace_id, created_by, results_expire_ms FROM batch WHERE id = ? AND state = 'finalizing'`,
     batchId,
   );
   if (batch === undefined) return;
+  const { results_expire_ms: expireMs } = batch;
   const makeFile = (kind: 'output' | 'error', id: string, filename: string): string | null => {
     const { lines, bytes } = first<{ lines: number; bytes: number }>(
       context,
@@ -233,7 +252,7 @@ function finaliseBatch(context: StoreContext, batchId: string, files: ResultFile
       numLines: lines,
       signature: null,
       visibility: 'workspace',
-      expiresAt: null,
+      expiresAt: expireMs === null ? null : context.now() + expireMs,
       createdBy: batch.created_by,
       lineIndex: null,
     });

@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+import { createOpenAiBatch, MAX_METADATA_PAIRS, windowMs } from '@bora/protocol/openai-batches';
+import type { OpenAiBatch } from '@bora/protocol/openai-batches';
+import type { FastifyInstance } from 'fastify';
+import type { z } from 'zod';
+import type { Caller } from '../../access/authenticate.ts';
+import { fileMemberOf } from '../../bytes/named-files.ts';
+import { routeOf } from '../../storage/ports/batch-records.ts';
+import type { FileRecord } from '../../storage/ports/file-records.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { ApiError } from '../errors.ts';
+import { readJsonObject } from '../json-body.ts';
+import { fileIdOf } from '../path-ids.ts';
+import { storeBatch } from '../store-batch.ts';
+import { batchView } from './batch-view.ts';
+import { invalidParameter, unsupportedValue, validateOpenAi } from './validation.ts';
+
+const MAX_KEY_LENGTH = 64;
+
+/**
+ * `POST /v1/batches`. Answers at once: the input is validated behind it, and what is wrong with its lines fails the batch. What is known
+ * to be wrong now is refused.
+ */
+export function createBatchRoute(app: FastifyInstance, deps: ApiDependencies): void {
+  app.post('/v1/batches', { config: { access: 'write' } }, async (request): Promise<OpenAiBatch> => {
+    const { caller } = request;
+    const body = withOneInput(await readJsonObject(request.raw));
+    const given = validateOpenAi(createOpenAiBatch, body);
+    checkEndpoint(given.endpoint, deps);
+    const timeoutMs = timeOf(given.completion_window, deps);
+    checkMetadata(given.metadata ?? {});
+    const input = await inputOf(given.input_file_id, caller, deps);
+    const batch = await storeBatch(deps, caller, {
+      id: randomUUID(),
+      workspaceId: caller.workspaceId,
+      dialect: 'openai',
+      endpoint: given.endpoint,
+      model: null,
+      agentId: null,
+      metadata: given.metadata ?? null,
+      timeoutMs: Math.max(timeoutMs, deps.settings.leastTimeoutMs),
+      completionWindow: given.completion_window,
+      isLenient: given.bora?.lenient ?? false,
+      resultsExpireMs: expiryOf(given),
+      inputFileIds: [input.id],
+      fileMember: fileMemberOf(given.endpoint),
+      inline: false,
+      totalRequests: input.lineIndex?.requests ?? null,
+      routes: routesOf(given.endpoint, input),
+      priority: 0,
+      createdBy: caller.creator,
+    });
+    deps.log.info(
+      { batch: batch.id, endpoint: batch.endpoint, requests: batch.totalRequests },
+      'took a batch',
+    );
+    return batchView(batch, deps);
+  });
+}
+
+/** `input_files`, as some clients name it, stands in for `input_file_id` if it holds one. */
+function withOneInput(body: Record<string, unknown>): Record<string, unknown> {
+  const { input_file_id: id, input_files: ids } = body;
+  if (id !== undefined || !Array.isArray(ids)) return body;
+  if (ids.length === 1) return { ...body, input_file_id: ids[0] as unknown };
+  const message = `A batch has one input file, but 'input_files' names ${ids.length}. Join them, or make a batch of each.`;
+  throw invalidParameter(message, 'input_files', 'invalid_value');
+}
+
+function checkEndpoint(endpoint: string, { settings, upstreams }: ApiDependencies): void {
+  const known = settings.openAiEndpoints;
+  if (!known.includes(endpoint)) throw unsupportedValue('endpoint', endpoint, known);
+  const served = upstreams.endpoints().filter((each) => known.includes(each));
+  if (served.includes(endpoint)) return;
+  const message = `No upstream is meant to serve ${endpoint}. Served are: ${served.join(', ')}.`;
+  throw new ApiError('endpoint_not_served', message, {}, {}, { param: 'endpoint', code: 'invalid_value' });
+}
+
+function timeOf(window: string, { settings }: ApiDependencies): number {
+  const { minCompletionWindow, maxCompletionWindow } = settings;
+  const ms = windowMs(window);
+  if (ms !== null && ms >= windowMs(minCompletionWindow)! && ms <= windowMs(maxCompletionWindow)!) return ms;
+  const message =
+    `Invalid value: '${window}'. Supported values are a number of minutes, hours or days ` +
+    `from '${minCompletionWindow}' to '${maxCompletionWindow}', such as '24h'.`;
+  throw invalidParameter(message, 'completion_window', 'invalid_value');
+}
+
+function checkMetadata(metadata: Readonly<Record<string, string>>): void {
+  const keys = Object.keys(metadata);
+  if (keys.length > MAX_METADATA_PAIRS) {
+    throw invalidParameter(
+      `Invalid 'metadata': too many properties. Expected an object with at most ${MAX_METADATA_PAIRS} properties, but got an object with ${keys.length} properties instead.`,
+      'metadata',
+      'object_above_max_properties',
+    );
+  }
+  const long = keys.find((key) => key.length > MAX_KEY_LENGTH);
+  if (long === undefined) return;
+  throw invalidParameter(
+    `Invalid 'metadata': key '${long}' is too long. Expected a key with maximum length ${MAX_KEY_LENGTH}, but got one with length ${long.length} instead.`,
+    'metadata',
+    'string_above_max_length',
+  );
+}
+
+async function inputOf(
+  id: string,
+  { workspaceId, creator }: Caller,
+  { database }: ApiDependencies,
+): Promise<FileRecord> {
+  const file = await database.getFile(workspaceId, knownFileId(id), creator);
+  if (file === null) throw inputNotFound(id);
+  if (file.purpose === 'batch' && file.sampleType === 'batch_request') return file;
+  throw new ApiError(
+    'wrong_purpose',
+    `The file ${id} is no input of a batch. Upload the requests as a file with the purpose 'batch'.`,
+    {},
+    {},
+    { param: 'input_file_id', code: 'invalid_value' },
+  );
+}
+
+function knownFileId(id: string): string {
+  try {
+    return fileIdOf({ file_id: id });
+  } catch {
+    throw inputNotFound(id);
+  }
+}
+
+/** The sentence that clients know (observed). */
+function inputNotFound(id: string): ApiError {
+  return new ApiError(
+    'file_not_found',
+    `Cannot find file ${id}, or this workspace does not have access to it.`,
+    {},
+    {},
+    { param: 'file_id' },
+  );
+}
+
+function expiryOf({ output_expires_after: after }: z.output<typeof createOpenAiBatch>): number | null {
+  return after == null ? null : after.seconds * 1000;
+}
+
+/** Null if the line index does not tell. */
+function routesOf(endpoint: string, { lineIndex }: FileRecord): string[] | null {
+  if (lineIndex?.models == null) return null;
+  return Object.keys(lineIndex.models).map((model) => routeOf(endpoint, model));
+}

@@ -1,0 +1,94 @@
+import type { z } from 'zod';
+import { kindOf } from '../../bytes/request-line.ts';
+import { ApiError } from '../errors.ts';
+
+/** A parameter that cannot be taken, in OpenAI's words. */
+export function invalidParameter(message: string, param: string | null, code: string | null): ApiError {
+  return new ApiError('invalid_request', message, {}, {}, { param, code });
+}
+
+/** (observed) */
+export function unsupportedValue(param: string, value: string, supported: readonly string[]): ApiError {
+  const message = `Invalid value: '${value}'. Supported values are: ${listed(supported)}.`;
+  return invalidParameter(message, param, 'invalid_value');
+}
+
+/**
+ * Checks a part of a call.
+ * @throws ApiError with the first issue, in the words of OpenAI's API where they are known
+ */
+export function validateOpenAi<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  throw refusalOf(result.error.issues[0]);
+}
+
+function refusalOf(issue: z.core.$ZodIssue): ApiError {
+  const param = issue.path.map(String).join('.');
+  switch (issue.code) {
+    case 'invalid_type':
+      if (issue.input === undefined) {
+        return invalidParameter(
+          `Missing required parameter: '${param}'.`,
+          param,
+          'missing_required_parameter',
+        );
+      }
+      return invalidParameter(
+        `Invalid type for '${param}': expected ${withArticle(issue.expected)}, but got ${nameOf(issue.input)} instead.`,
+        param,
+        'invalid_type',
+      );
+    case 'invalid_value':
+      if (issue.input === undefined) {
+        return invalidParameter(
+          `Missing required parameter: '${param}'.`,
+          param,
+          'missing_required_parameter',
+        );
+      }
+      return unsupportedValue(param, String(issue.input), issue.values.map(String));
+    case 'too_big':
+    case 'too_small':
+      return outOfRange(issue, param);
+    default:
+      return invalidParameter(`Invalid '${param}': ${issue.message}.`, param, 'invalid_value');
+  }
+}
+
+function outOfRange(issue: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall, param: string): ApiError {
+  const isBig = issue.code === 'too_big';
+  const limit = Number(isBig ? issue.maximum : issue.minimum);
+  if (issue.origin === 'string') {
+    const length = String(issue.input).length;
+    return invalidParameter(
+      `Invalid '${param}': string too long. Expected a string with maximum length ${limit}, but got a string with length ${length} instead.`,
+      param,
+      'string_above_max_length',
+    );
+  }
+  const [side, sign, code] = isBig
+    ? ['above maximum', '<=', 'integer_above_max_value']
+    : ['below minimum', '>=', 'integer_below_min_value'];
+  return invalidParameter(
+    `Invalid '${param}': integer ${side} value. Expected a value ${sign} ${limit}, but got ${String(issue.input)} instead.`,
+    param,
+    code,
+  );
+}
+
+function nameOf(value: unknown): string {
+  return kindOf(value)
+    .replace('number', Number.isInteger(value) ? 'integer' : 'decimal')
+    .replace(/^a (?=i)/, 'an ');
+}
+
+function withArticle(expected: string): string {
+  const name = expected === 'int' ? 'integer' : expected === 'record' ? 'object' : expected;
+  return `${/^[aeio]/.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+function listed(values: readonly string[]): string {
+  const quoted = values.map((value) => `'${value}'`);
+  return quoted.length < 3 ? quoted.join(' and ') : `${quoted.slice(0, -1).join(', ')}, and ${quoted.at(-1)}`;
+}

@@ -1,0 +1,130 @@
+import { LineSplitter } from '../bytes/line-splitter.ts';
+import { tooLongLine } from '../bytes/bad-line.ts';
+import { parseRequestLine } from '../bytes/request-line.ts';
+import type { ParsedLine } from '../bytes/request-line.ts';
+import { readFileRange } from '../files/content.ts';
+import type { ContentDependencies } from '../files/content.ts';
+import { idKeyOf, RepeatedIds } from '../files/repeated-ids.ts';
+import type { InputFault, InputFaults } from '../storage/ports/batch-records.ts';
+import type { PlanInput } from '../storage/ports/plan-and-finalise.ts';
+import { faultOf, isFaultless } from './lines/request-rules.ts';
+import type { RequestRules } from './lines/request-rules.ts';
+
+const FAULTS_KEPT = 100;
+/**
+ * Ids that are looked at one by one, because the filter has seen them before; 25 MiB with their texts. A file with more of them has
+ * that many repeated ids in truth, or more lines than the filter can tell apart (some 10 million); those beyond are not counted.
+ */
+const SUSPECTS_KEPT = 250_000;
+
+export interface FaultSearch {
+  readonly rules: RequestRules;
+  /** Most requests of a batch; null = no limit. */
+  readonly maxRequests: number | null;
+  readonly maxLineBytes: number;
+}
+
+/**
+ * What is wrong with the input of a batch, or null. A file that its line index finds faultless is not read. Another is read once, and
+ * again if some of its ids may come twice, line by line in constant memory.
+ */
+export async function findFaults(
+  deps: ContentDependencies,
+  { inputs, isLenient }: Pick<PlanInput, 'inputs' | 'isLenient'>,
+  search: FaultSearch,
+  signal?: AbortSignal,
+): Promise<InputFaults | null> {
+  const { rules, maxRequests } = search;
+  const found = new FoundFaults();
+  let requests = 0;
+  for (const input of inputs) {
+    const { lineIndex } = input;
+    const isSettled = lineIndex !== null && (isLenient || isFaultless(lineIndex, rules));
+    // Bad lines of a lenient batch end as failed, one by one.
+    const faults = isLenient ? new FoundFaults() : found;
+    requests += isSettled ? lineIndex.requests : await searchFile(deps, input, search, faults, signal);
+  }
+  if (requests === 0) found.add(wholeFault('empty', null));
+  if (maxRequests !== null && requests > maxRequests) {
+    found.add(wholeFault('too-many', `${requests} requests, more than ${maxRequests}`));
+  }
+  return found.count === 0 ? null : found;
+}
+
+class FoundFaults implements InputFaults {
+  count = 0;
+  first: InputFault[] = [];
+
+  add(fault: InputFault): void {
+    this.count += 1;
+    if (this.first.length < FAULTS_KEPT) this.first.push(fault);
+  }
+}
+
+/** Adds the faults of the lines, if they count, and answers how many requests there are. */
+async function searchFile(
+  deps: ContentDependencies,
+  input: PlanInput['inputs'][number],
+  search: FaultSearch,
+  found: FoundFaults,
+  signal?: AbortSignal,
+): Promise<number> {
+  const ids = new RepeatedIds();
+  const suspects = new Set<number>();
+  const counted = new FoundFaults();
+  const requests = await readLines(deps, input, search, signal, (line, faulty, id) => {
+    if (faulty !== null) counted.add({ ...faulty, line });
+    else if (ids.add(id) && suspects.size < SUSPECTS_KEPT) suspects.add(idKeyOf(id));
+  });
+  // The hashes have collisions, and say of a repeated id only where it comes again: what they suspect is compared.
+  const settled = suspects.size === 0 ? counted : new FoundFaults();
+  if (settled !== counted) {
+    const seen = new Set<string>();
+    await readLines(deps, input, search, signal, (line, faulty, id) => {
+      if (faulty !== null) return settled.add({ ...faulty, line });
+      if (!suspects.has(idKeyOf(id))) return;
+      if (seen.has(id)) settled.add({ kind: 'repeated-id', line, member: 'custom_id', found: id });
+      seen.add(id);
+    });
+  }
+  found.count += settled.count;
+  found.first.push(...settled.first.slice(0, FAULTS_KEPT - found.first.length));
+  return requests;
+}
+
+type Faulty = Omit<InputFault, 'line'> | null;
+
+/** Calls `visit` for each line that is not blank, in order; its id is given where nothing is wrong. Answers how many there are. */
+async function readLines(
+  deps: ContentDependencies,
+  { fileId, bytes }: PlanInput['inputs'][number],
+  { rules, maxLineBytes }: FaultSearch,
+  signal: AbortSignal | undefined,
+  visit: (line: number, faulty: Faulty, id: string) => void,
+): Promise<number> {
+  const splitter = new LineSplitter({ maxLineBytes });
+  let requests = 0;
+  let model: string | null = null;
+  const take = (lines: ReturnType<LineSplitter['push']>): void => {
+    for (const { content, number, isBlank } of lines) {
+      if (isBlank) continue;
+      requests += 1;
+      const parsed = content === null ? tooLongLine(maxLineBytes) : parseRequestLine(content, rules.required);
+      let faulty: Faulty = faultOf(parsed, rules);
+      if (parsed.kind === 'parsed' && faulty === null) {
+        model ??= parsed.bodyModel;
+        if (rules.mixedModels === 'refuse' && parsed.bodyModel !== model) {
+          faulty = { kind: 'other-model', member: 'body.model', found: parsed.bodyModel };
+        }
+      }
+      visit(number, faulty, faulty === null ? ((parsed as ParsedLine).customId as string) : '');
+    }
+  };
+  for await (const chunk of readFileRange(deps, fileId, 0, bytes, signal)) take(splitter.push(chunk));
+  take(splitter.finish());
+  return requests;
+}
+
+function wholeFault(kind: 'empty' | 'too-many', found: string | null): InputFault {
+  return { kind, line: null, member: null, found };
+}

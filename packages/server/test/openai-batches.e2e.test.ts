@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { openAiBatch } from '@bora/protocol/openai-batches';
+import { openAiResultLine } from '@bora/protocol/openai-lines';
+import { chatAnswer, startScriptedUpstream } from '@bora/testkit/scripted-upstream';
+import { startWholeBora } from '@bora/testkit/whole-bora';
+import OpenAI6 from 'openai-6';
+import OpenAI from 'openai';
+import { chatLine, ended, linesOf, openAiClient, uploadLines } from './openai-client.ts';
+
+const CHAT = '/v1/chat/completions';
+
+describe('a batch through OpenAI\'s SDK', () => {
+  for (const [version, Client] of [
+    ['7', OpenAI],
+    ['6', OpenAI6 as unknown as typeof OpenAI],
+  ] as const) {
+    test(`goes from upload to results, version ${version}`, async () => {
+      await using upstream = await startScriptedUpstream(['small'], ({ body }) => {
+        const question = (body['messages'] as { content: string }[])[0].content;
+        return question === 'bad'
+          ? { status: 400, body: { error: { message: 'no', type: 'BadRequestError', param: null, code: 400 } } }
+          : chatAnswer('small', `answer to ${question}`);
+      });
+      await using whole = await startWholeBora({ upstreams: [upstream.url] });
+      const client = openAiClient(whole, Client);
+
+      const file = await uploadLines(client, [chatLine('a', 'one'), chatLine('b', 'bad'), chatLine('c', 'two')]);
+      const created = await client.batches.create({
+        input_file_id: file.id,
+        endpoint: CHAT,
+        completion_window: '24h',
+        metadata: { run: 'first' },
+      });
+      openAiBatch.parse(created);
+      assert.equal(created.status, 'validating');
+      assert.equal(created.expires_at, created.created_at + 86_400);
+
+      const batch = await ended(client, created.id);
+      openAiBatch.parse(batch);
+      assert.equal(batch.status, 'completed');
+      assert.deepEqual(batch.request_counts, { total: 3, completed: 2, failed: 1 });
+      assert.equal(batch.model, 'small');
+      assert.deepEqual(batch.metadata, { run: 'first' });
+      assert.ok(batch.in_progress_at && batch.finalizing_at && batch.completed_at);
+      assert.ok((batch.usage?.total_tokens ?? 0) > 0);
+
+      const output = await linesOf(client, batch.output_file_id!);
+      for (const line of output) openAiResultLine.parse(line);
+      assert.deepEqual(output.map(({ custom_id }) => custom_id), ['a', 'c']);
+      const [failed] = await linesOf(client, batch.error_file_id!);
+      assert.equal(failed.custom_id, 'b');
+      assert.equal(failed.error, null);
+      assert.deepEqual(failed.response?.body, {
+        error: { message: 'no', type: 'BadRequestError', param: null, code: '400' },
+      });
+    });
+  }
+});
