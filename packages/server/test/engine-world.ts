@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { OPENAI_REQUIRED_MEMBERS } from '@bora/protocol/batch-endpoints';
 import { BlobNamePool } from '../src/files/blob-names.ts';
 import { readFileRange } from '../src/files/content.ts';
 import { LineContent } from '../src/dispatch/line-content.ts';
@@ -10,6 +11,7 @@ import type { Clock } from '../src/observe/clock.ts';
 import { silentLog } from '../src/observe/log.ts';
 import { passStopPoints, type ReachStopPoint } from '../src/observe/stop-points.ts';
 import { StorageWaits } from '../src/batches/storage-waits.ts';
+import { batchValidation } from '../src/dispatch/validation.ts';
 import { Worker } from '../src/dispatch/worker.ts';
 import { DEFAULT_DISPATCH_SETTINGS, type DispatchSettings } from '../src/dispatch/settings.ts';
 import { openDiskBlobStore } from '../src/storage/disk/disk-blob-store.ts';

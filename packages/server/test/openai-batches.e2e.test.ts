@@ -10,7 +10,7 @@ import { chatLine, ended, linesOf, openAiClient, uploadLines } from './openai-cl
 
 const CHAT = '/v1/chat/completions';
 
-describe('a batch through OpenAI\'s SDK', () => {
+describe("a batch through OpenAI's SDK", () => {
   for (const [version, Client] of [
     ['7', OpenAI],
     ['6', OpenAI6 as unknown as typeof OpenAI],
@@ -19,13 +19,20 @@ describe('a batch through OpenAI\'s SDK', () => {
       await using upstream = await startScriptedUpstream(['small'], ({ body }) => {
         const question = (body['messages'] as { content: string }[])[0].content;
         return question === 'bad'
-          ? { status: 400, body: { error: { message: 'no', type: 'BadRequestError', param: null, code: 400 } } }
+          ? {
+              status: 400,
+              body: { error: { message: 'no', type: 'BadRequestError', param: null, code: 400 } },
+            }
           : chatAnswer('small', `answer to ${question}`);
       });
       await using whole = await startWholeBora({ upstreams: [upstream.url] });
       const client = openAiClient(whole, Client);
 
-      const file = await uploadLines(client, [chatLine('a', 'one'), chatLine('b', 'bad'), chatLine('c', 'two')]);
+      const file = await uploadLines(client, [
+        chatLine('a', 'one'),
+        chatLine('b', 'bad'),
+        chatLine('c', 'two'),
+      ]);
       const created = await client.batches.create({
         input_file_id: file.id,
         endpoint: CHAT,
@@ -47,7 +54,10 @@ describe('a batch through OpenAI\'s SDK', () => {
 
       const output = await linesOf(client, batch.output_file_id!);
       for (const line of output) openAiResultLine.parse(line);
-      assert.deepEqual(output.map(({ custom_id }) => custom_id), ['a', 'c']);
+      assert.deepEqual(
+        output.map(({ custom_id }) => custom_id),
+        ['a', 'c'],
+      );
       const [failed] = await linesOf(client, batch.error_file_id!);
       assert.equal(failed.custom_id, 'b');
       assert.equal(failed.error, null);

@@ -18,7 +18,10 @@ export function chatLine(custom_id: string, content: string, model = 'small'): o
   };
 }
 
-export async function uploadLines(client: OpenAI, lines: readonly (object | string)[]): Promise<OpenAI.FileObject> {
+export async function uploadLines(
+  client: OpenAI,
+  lines: readonly (object | string)[],
+): Promise<OpenAI.FileObject> {
   const text = lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join('');
   return client.files.create({ file: await toFile(Buffer.from(text), 'in.jsonl'), purpose: 'batch' });
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { BatchFilter, NewBatch } from '@bora/server/storage/ports/batch-records';
+import type { BatchFilter, BatchRecord, NewBatch } from '@bora/server/storage/ports/batch-records';
 import {
   DatabaseWorld,
   DAY_MS,
@@ -28,6 +28,9 @@ export function registerBatchContract(open: OpenDatabase): void {
         routes: ['r'],
         priority: 3,
         createdBy: 'key',
+        completionWindow: '24h',
+        isLenient: true,
+        resultsExpireMs: 5,
       });
       const created = await world.database.createBatch(batch, NO_LIMITS);
       assert.deepEqual(await world.database.createBatch(batch, NO_LIMITS), created);
@@ -41,6 +44,8 @@ export function registerBatchContract(open: OpenDatabase): void {
         state: 'validating',
         endReason: null,
         failure: null,
+        faults: null,
+        plannedAt: null,
         succeeded: 0,
         failed: 0,
         inputTokens: 0,
@@ -96,6 +101,27 @@ export function registerBatchContract(open: OpenDatabase): void {
         (await database.createBatch(wanted, { maxPendingRequests: 11, maxActiveJobs: null })).kind,
         'created',
       );
+    });
+
+    it('lists what comes behind a batch, each once, also where many came at the same time', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { database, workspaceId, clock } = world;
+      for (let made = 0; made < 7; made++) {
+        await world.createBatch();
+        if (made === 4) await clock.advance(1_000);
+      }
+      for (const order of ['newest-first', 'oldest-first'] as const) {
+        const all = await database.listBatches(workspaceId, { ...ALL, order });
+        const paged: BatchRecord[] = [];
+        for (let after: BatchRecord | undefined; ; after = paged.at(-1)) {
+          const filter = { ...ALL, order, pageSize: 2, after };
+          const { batches, total } = await database.listBatches(workspaceId, filter);
+          assert.equal(total, 7);
+          paged.push(...batches);
+          if (batches.length < 2) break;
+        }
+        assert.deepEqual(paged, all.batches);
+      }
     });
 
     it('lists newest or oldest first, page by page, by every filter', async () => {

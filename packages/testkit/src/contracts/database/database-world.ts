@@ -213,6 +213,7 @@ export interface LineCounts {
   readonly error?: number;
   readonly errors?: Readonly<Record<string, number>>;
   readonly unjournaled?: OutcomeSums;
+  readonly drained?: number;
 }
 
 export function newFile(file: Partial<NewFile> & { workspaceId: string }): NewFile {
@@ -302,12 +303,12 @@ export function journalRow(
 
 export function shardCommit(
   { id: shardId, epoch }: ClaimedShard,
-  { output = 0, error = 0, errors = {}, unjournaled }: LineCounts,
+  { output = 0, error = 0, errors = {}, unjournaled, drained }: LineCounts,
 ): ShardCommit {
   const part = (kind: ResultPart['kind'], lines: number): ResultPart[] =>
     lines === 0 ? [] : [{ kind, lines, blob: inline(`${shardId}\n`.repeat(lines)) }];
   const parts = [...part('output', output), ...part('error', error)];
-  return { shardId, epoch, parts, errors, ...(unjournaled && { unjournaled }) };
+  return { shardId, epoch, parts, errors, ...(unjournaled && { unjournaled }), ...(drained && { drained }) };
 }
 
 export function resultFiles(): ResultFiles {

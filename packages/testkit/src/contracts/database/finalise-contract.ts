@@ -4,6 +4,17 @@ import { DatabaseWorld, inline, resultFiles, type OpenDatabase } from './databas
 
 export function registerFinaliseContract(open: OpenDatabase): void {
   describe('finalise', () => {
+    it('lets result files expire as the batch asked', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { database, workspaceId, clock } = world;
+      const { id } = await world.plannedBatch({ shards: 1 }, { resultsExpireMs: 60_000 });
+      await clock.advance(5_000);
+      await world.finishShard((await world.claim())[0]);
+      const { outputFileId } = await world.finalise(id);
+      const file = await database.getFile(workspaceId, outputFileId!, null);
+      assert.equal(file?.expiresAt, clock.now() + 60_000);
+    });
+
     it('makes both files in input order, counts and end state at once, and once', async () => {
       await using world = await DatabaseWorld.open(open);
       const { database, session, workspaceId, clock } = world;

@@ -29,7 +29,9 @@ export function registerShardContract(open: OpenDatabase): void {
           dialect: 'mistral',
           endpoint: batch.endpoint,
           model: 'm',
+          isLenient: false,
           deadlineAt: batch.deadlineAt,
+          endReason: null,
         },
       });
       assert.ok(id !== first.id && epoch === 1);

@@ -88,6 +88,43 @@ export function registerStopContract(open: OpenDatabase): void {
       assert.deepEqual(await database.claimDrain(session, 10), []);
     });
 
+    it("drains a planned batch of OpenAI's dialect of which nothing was claimed, each request to its line", async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { database, workspaceId, clock, session } = world;
+      const cancelled = await world.plannedBatch({ shards: 1 }, { dialect: 'openai' });
+      const expired = await world.plannedBatch({ shards: 1 }, { dialect: 'openai', timeoutMs: 1_000 });
+      assert.equal((await database.cancelBatch(workspaceId, cancelled.id))?.state, 'cancelling');
+      await clock.advance(1_000);
+      assert.deepEqual(await database.expireBatches(10), [expired.id]);
+      assert.equal((await world.batch(expired.id)).state, 'expiring');
+      assert.deepEqual(await world.claim(), []);
+      assert.equal(await database.drainUntouched(10), 0, 'every request wants a line');
+
+      const drained = await database.claimDrain(session, 10);
+      assert.deepEqual(
+        new Map(drained.map(({ batch }) => [batch.id, batch.endReason])),
+        new Map([
+          [cancelled.id, 'cancelled'],
+          [expired.id, 'expired'],
+        ]),
+      );
+      const shard = drained.find(({ batch }) => batch.id === cancelled.id)!;
+      await assert.rejects(world.commit(shard, { error: 1, drained: 1 }), /has 2 requests/);
+      assert.equal(await world.commit(shard, { error: 2, drained: 2 }), 'committed');
+      const ended = await world.finalise(cancelled.id);
+      assert.deepEqual(
+        [ended.state, ended.failed, ended.outputFileId, ended.errorFileId !== null],
+        ['cancelled', 0, null, true],
+      );
+    });
+
+    it("ends a batch of OpenAI's dialect at once that is not planned: it needs no lines", async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { id } = await world.createBatch({ dialect: 'openai' });
+      const cancelled = await world.database.cancelBatch(world.workspaceId, id);
+      assert.deepEqual([cancelled?.state, cancelled?.plannedAt], ['cancelled', null]);
+    });
+
     it('expires what is due: unclaimed batches at once, running ones by draining', async () => {
       await using world = await DatabaseWorld.open(open);
       const { database, clock, session } = world;

@@ -56,10 +56,12 @@ export function registerTaskContract(open: OpenDatabase): void {
       const task = await world.claimTask('plan', id);
       const input = {
         batchId: id,
+        dialect: 'mistral',
+        isLenient: false,
         endpoint: ENDPOINT,
         model: null,
         routes: ['r'],
-        inputs: [{ fileId: file.id, bytes: 99, requests: null }],
+        inputs: [{ fileId: file.id, bytes: 99, lineIndex: null }],
         lastShard: null,
       };
       assert.deepEqual(await database.readPlanInput(task), input);
@@ -118,6 +120,18 @@ export function registerTaskContract(open: OpenDatabase): void {
       );
       assert.equal(await database.claimTask(world.session), null);
       assert.deepEqual(await world.claim(), []);
+    });
+
+    it('keeps what is wrong with the input of a batch that failed for it', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { id } = await world.createBatch({ dialect: 'openai' });
+      const task = await world.claimTask('plan', id);
+      const faults = {
+        count: 2,
+        first: [{ kind: 'url', line: 3, member: 'url', found: '/v1/models' }],
+      } as const;
+      assert.equal(await world.database.failBatch(task, 'It is wrong.', faults), true);
+      assert.deepEqual((await world.batch(id)).faults, faults);
     });
 
     it('drops the plan of a batch that was cancelled meanwhile', async () => {
