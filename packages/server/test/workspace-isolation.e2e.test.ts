@@ -32,6 +32,7 @@ interface Tenant {
 const IDS_OF_PARAMETER: Readonly<Record<string, (owner: Tenant) => readonly string[]>> = {
   file_id: ({ job, input }) => [input, job.output_file!, job.error_file!],
   job_id: ({ job }) => [job.id, `batch_${job.id.replaceAll('-', '')}`],
+  batch_id: ({ job }) => [job.id, `batch_${job.id.replaceAll('-', '')}`],
   key_id: ({ keyId }) => [keyId],
   workspace: ({ workspaceId }) => [workspaceId],
   upstream: () => [whole.bora.upstreamStatus()[0].name],
@@ -50,6 +51,9 @@ const WITHOUT_PARAMETER: Readonly<Record<string, string>> = {
       .concat(FORWARDED_ENDPOINTS.map((endpoint) => `POST ${endpoint}`))
       .map((route) => [route, 'models are of no workspace']),
   ),
+  'GET /v1/batches': 'lists show only what is their own',
+  'HEAD /v1/batches': 'lists show only what is their own',
+  'POST /v1/batches': 'a batch cannot be made over a file of another workspace',
   'OPTIONS /*': 'public, takes no id',
   'GET /healthz': 'public pages name nobody',
   'HEAD /healthz': 'public pages name nobody',
@@ -189,6 +193,20 @@ test('a job cannot be made over a file of another workspace', async () => {
   }
 });
 
+test('a batch cannot be made over a file of another workspace', async () => {
+  const over = (fileId: string): Call => ({
+    method: 'POST',
+    path: '/v1/batches',
+    body: JSON.stringify({ endpoint: CHAT, input_file_id: fileId, completion_window: '24h' }),
+  });
+  const unknown = randomUUID();
+  for (const fileId of IDS_OF_PARAMETER['file_id'](mine)) {
+    const foreign = await answerTo(over(fileId), theirs, fileId);
+    assert.deepEqual(foreign, await answerTo(over(unknown), theirs, unknown));
+    assert.equal((foreign as { status: number }).status, 400);
+  }
+});
+
 test('lists show only what is their own, whatever is asked', async () => {
   for (const [tenant, other] of [
     [mine, theirs],
@@ -210,12 +228,16 @@ test('lists show only what is their own, whatever is asked', async () => {
 
     assert.equal((await client.files.list({ search: other.job.metadata!['of'] })).total, 0);
     assert.equal((await client.jobs.list({ metadata: other.job.metadata! })).total, 0);
-    const behind = (id: string): Call => ({ method: 'GET', path: `/v1/batch/jobs?after=${id}` });
-    const unknown = randomUUID();
-    assert.deepEqual(
-      await answerTo(behind(other.job.id), tenant, other.job.id),
-      await answerTo(behind(unknown), tenant, unknown),
-    );
+    for (const path of ['/v1/batch/jobs', '/v1/batches']) {
+      const behind = (id: string): Call => ({ method: 'GET', path: `${path}?after=${id}` });
+      const unknown = randomUUID();
+      assert.deepEqual(
+        await answerTo(behind(other.job.id), tenant, other.job.id),
+        await answerTo(behind(unknown), tenant, unknown),
+      );
+      const shown = await answerTo({ method: 'GET', path }, tenant, 'none');
+      assert.equal((shown as { body: string }).body.match(/"object":"batch"/g)?.length, 1);
+    }
   }
 });
 

@@ -8,9 +8,13 @@ import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
 const ROOT = resolve(import.meta.dirname, '../../..');
 const ROOMS = roomsOf(readFileSync(join(ROOT, 'packages/server/README.md'), 'utf8'));
 
-/** Where a file of the room may lie; the API has folders of its own below it. */
+/** Folders that rooms have of their own. */
+const FOLDERS: Readonly<Record<string, string>> = { api: 'mistral', batches: 'lines' };
+
+/** Where a file of the room may lie. */
 function placesOf(room: string): string[] {
-  return [`${room}/planted.ts`, ...(room === 'api' ? ['api/mistral/planted.ts'] : [])];
+  const folder = FOLDERS[room];
+  return [`${room}/planted.ts`, ...(folder === undefined ? [] : [`${room}/${folder}/planted.ts`])];
 }
 
 /** The table of rooms as the README shows it: what each may import. */

@@ -16,6 +16,8 @@ export interface OpenAiWords {
   readonly code?: string | null;
   /** In place of the sentence, where clients look for OpenAI's own. */
   readonly message?: string;
+  /** In place of the status, where OpenAI's API has another. */
+  readonly status?: number;
 }
 type MoreOfBody = Omit<ErrorBody, 'detail' | 'bora'>;
 

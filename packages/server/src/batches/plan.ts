@@ -82,8 +82,9 @@ function validate(
   signal?: AbortSignal,
 ): Promise<InputFaults | null> {
   if (input.dialect !== 'openai' || input.lastShard !== null) return Promise.resolve(null);
-  const { rulesFor, maxRequests, maxLineBytes } = deps.validation;
-  return findFaults(deps, input, { rules: rulesFor(input.endpoint), maxRequests, maxLineBytes }, signal);
+  const { validation } = deps;
+  const search = { ...validation, rules: validation.rulesFor(input.endpoint) };
+  return findFaults(deps, input, search, signal);
 }
 
 function sentenceOf({ count, first }: InputFaults, { endpoint }: PlanInput): string {

@@ -136,7 +136,7 @@ function inputNotFound(id: string): ApiError {
     `Cannot find file ${id}, or this workspace does not have access to it.`,
     {},
     {},
-    { param: 'file_id' },
+    { status: 400, param: 'file_id' },
   );
 }
 

@@ -20,7 +20,7 @@ const CODES: Readonly<Partial<Record<ApiError['code'], string>>> = {
  * should not be (measured).
  */
 export function openAiAnswer(error: ApiError, requestId: string): Answer {
-  const status = error.status === 422 ? 400 : error.status;
+  const status = error.openAi.status ?? (error.status === 422 ? 400 : error.status);
   const {
     message = sentenceOf(error),
     param = paramOf(error),

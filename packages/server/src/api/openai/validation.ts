@@ -47,7 +47,7 @@ function refusalOf(issue: z.core.$ZodIssue): ApiError {
           'missing_required_parameter',
         );
       }
-      return unsupportedValue(param, String(issue.input), issue.values.map(String));
+      return unsupportedValue(param, JSON.stringify(issue.input), issue.values.map(String));
     case 'too_big':
     case 'too_small':
       return outOfRange(issue, param);

@@ -23,7 +23,7 @@ export function nestedError(body: Uint8Array, status: number): Uint8Array {
       [message, given['error'], given['detail']].map(sentence).find((text) => text !== null) ?? utf8(body),
     type: typeof type === 'string' ? type : status >= 500 ? 'server_error' : 'invalid_request_error',
     param: typeof param === 'string' ? param : null,
-    code: code === null || code === undefined ? null : String(code),
+    code: typeof code === 'string' || typeof code === 'number' ? String(code) : null,
   };
   return Buffer.from(JSON.stringify({ error }));
 }
