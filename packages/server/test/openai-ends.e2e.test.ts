@@ -8,7 +8,7 @@ import { quickened } from '@bora/testkit/quickened-clock';
 import { chatAnswer, startScriptedUpstream } from '@bora/testkit/scripted-upstream';
 import { startWholeBora } from '@bora/testkit/whole-bora';
 import type { WholeBoraOptions } from '@bora/testkit/whole-bora';
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import { chatLine, ended, linesOf, openAiClient, uploadLines } from './openai-client.ts';
 
 const CHAT = '/v1/chat/completions';
