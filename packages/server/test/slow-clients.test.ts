@@ -29,6 +29,18 @@ async function isServed(server: ApiServer): Promise<boolean> {
   );
 }
 
+/** More than the buffers of two sockets hold. */
+async function uploadLarge(server: ApiServer): Promise<MistralFile> {
+  const content = Buffer.alloc(32 * 1024 * 1024, 'x');
+  const { body } = await server.app.inject({
+    method: 'POST',
+    url: '/v1/files',
+    headers: { 'content-type': FORM_TYPE },
+    body: formOf([filePart(content, 'filename="a.pdf"')]),
+  });
+  return JSON.parse(body) as MistralFile;
+}
+
 for (const [where, sent] of [
   ['behind its headers', FORM.indexOf('\r\n\r\n') + 4],
   ['in the headers of its form', FORM.indexOf('filename')],
@@ -68,23 +80,51 @@ test('an upload that never stalls, but crawls, is ended with 408', TIMEOUT, asyn
 
 test('a download that is not taken is cut, and its file is let go', TIMEOUT, async () => {
   await using server = await startApiServer({ settings: STALL });
-  // More than the buffers of two sockets hold.
-  const content = Buffer.alloc(32 * 1024 * 1024, 'x');
-  const { body } = await server.app.inject({
-    method: 'POST',
-    url: '/v1/files',
-    headers: { 'content-type': FORM_TYPE },
-    body: formOf([filePart(content, 'filename="a.pdf"')]),
-  });
-  const file = JSON.parse(body) as MistralFile;
+  const file = await uploadLarge(server);
   const socket = connectTo(server.url);
   socket.write(`GET /v1/files/${file.id}/content HTTP/1.1\r\nhost: x\r\n\r\n`);
   await once(socket, 'readable');
-  assert.equal(tracesIn(server.dataFolder).handles, 1);
   await tracesBecome(server.dataFolder, { files: 1, handles: 0 });
-  socket.destroy();
+  assert.ok((await textUntilClosed(socket)).length < file.bytes);
   assert.ok(await isServed(server));
 });
+
+test(
+  'calls that come at once on one connection are answered one after another, and not too many of them',
+  TIMEOUT,
+  async () => {
+    await using server = await startApiServer({ settings: STALL });
+    const answers = await new Promise<string>((resolve) => {
+      const socket = connectTo(server.url);
+      let text = '';
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        if (text.split('HTTP/1.1 ').length === 9) resolve(text);
+      });
+      socket.write(
+        'GET /v1/files HTTP/1.1\r\nhost: x\r\n\r\nGET /v1/nothing HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(4),
+      );
+    });
+    assert.deepEqual(
+      answers.match(/HTTP\/1\.1 \d+/g),
+      Array.from({ length: 4 }, () => ['HTTP/1.1 200', 'HTTP/1.1 404']).flat(),
+    );
+
+    const file = await uploadLarge(server);
+    const download = `GET /v1/files/${file.id}/content HTTP/1.1\r\nhost: x\r\n\r\n`;
+    const few = connectTo(server.url);
+    few.write(download.repeat(10));
+    await once(few, 'readable');
+    assert.ok(tracesIn(server.dataFolder).handles <= 1, 'only the first is begun');
+    await tracesBecome(server.dataFolder, { files: 1, handles: 0 });
+    few.destroy();
+
+    const many = connectTo(server.url);
+    many.write(download.repeat(1_000));
+    await textUntilClosed(many);
+    await tracesBecome(server.dataFolder, { files: 1, handles: 0 });
+  },
+);
 
 test('a call is not cut because Bora itself is slow', TIMEOUT, async () => {
   const held = Promise.withResolvers<void>();

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { ApiDependencies } from './dependencies.ts';
+import { ApiError } from './errors.ts';
 import { answerTooSlow } from './unreadable-calls.ts';
 
 /** A client that sends, but less than this in so many times the stall, holds a connection and a file for nothing: 110 bytes a second. */
@@ -12,23 +13,28 @@ const CRAWL_STALLS = 10;
  * of the answer; without an end to it a body that never ends would be read for ever.
  */
 const LINGER_MS = 30_000;
+/** Calls on one connection that wait for the one before them. Node would begin all of them: 1,000 downloads, each with its file. */
+const MAX_WAITING = 16;
 
 type Limits = Pick<ApiDependencies, 'clock' | 'log'> & {
   readonly settings: Pick<ApiDependencies['settings'], 'stallSeconds' | 'maxConnections'>;
 };
 
+/** A call under way: until it is answered, and its body was read or dropped. */
 interface Call {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly over: PromiseWithResolvers<void>;
 }
 
 /**
- * Bounds what clients can hold by being slow: connections at once, the time in which nothing is sent or taken, and how little may be
- * sent at all. Only the client is blamed: while Bora itself is slow to read or to answer, nothing is cut.
+ * Bounds what clients can hold by being slow: connections at once, calls at once on each, the time in which nothing is sent or taken, and
+ * how little may be sent at all. Only the client is blamed: while Bora itself is slow to read or to answer, nothing is cut.
  */
 export function limitSlowClients(app: FastifyInstance, { settings, clock, log }: Limits): void {
   const stallMs = settings.stallSeconds * 1000;
-  const calls = new WeakMap<Socket, Call>();
+  /** In the order in which they came; the first is the one that is answered. */
+  const calls = new WeakMap<Socket, Call[]>();
   const { server } = app;
   server.maxConnections = settings.maxConnections;
   warnOfDrops(server, { settings, clock, log });
@@ -43,18 +49,30 @@ export function limitSlowClients(app: FastifyInstance, { settings, clock, log }:
 
   // Node's own timeout of a connection, which also sees a large write progress; and of one that waits for its next call.
   server.on('timeout', (socket: Socket) => {
-    const call = calls.get(socket);
+    const call = calls.get(socket)?.[0];
     if (call === undefined || waitsForClient(call, socket)) cut(socket, call);
     else socket.setTimeout(stallMs);
   });
 
   server.on('connection', (socket: Socket) => socket.setTimeout(stallMs));
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  // Before the framework hears of the call.
+  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    const call = { request, response };
-    const isLast = !response.shouldKeepAlive;
-    calls.set(socket, call);
+    const queue = calls.get(socket) ?? [];
+    if (queue.length > MAX_WAITING) {
+      socket.destroy();
+      return;
+    }
+    const call = { request, response, over: Promise.withResolvers<void>() };
+    const end = (): void => {
+      queue.splice(queue.indexOf(call), 1);
+      call.over.resolve();
+    };
+    queue.push(call);
+    calls.set(socket, queue);
     socket.setTimeout(stallMs);
+
+    const isLast = !response.shouldKeepAlive;
     let stopWatching = (): void => {};
     const watch = (before: number): void => {
       stopWatching = clock.after(CRAWL_STALLS * stallMs, () => {
@@ -68,7 +86,7 @@ export function limitSlowClients(app: FastifyInstance, { settings, clock, log }:
 
     response.once('close', () => {
       if (request.complete) {
-        if (calls.get(socket) === call) calls.delete(socket);
+        end();
         return;
       }
       // Node allows for its keep-alive now, as if the next call were what is waited for.
@@ -76,10 +94,17 @@ export function limitSlowClients(app: FastifyInstance, { settings, clock, log }:
       const stopLingering = clock.after(LINGER_MS, () => socket.destroy());
       request.once('close', () => {
         stopLingering();
-        if (calls.get(socket) === call) calls.delete(socket);
+        end();
         if (isLast) socket.end();
       });
     });
+  });
+
+  app.addHook('onRequest', async ({ raw: request }) => {
+    const queue = calls.get(request.socket) ?? [];
+    const place = queue.findIndex((call) => call.request === request);
+    if (place > 0) await queue[place - 1].over.promise;
+    if (request.socket.destroyed) throw new ApiError('malformed_http', 'The connection is closed.');
   });
 
   app.addHook('onSend', async ({ raw: request }, { raw: response }) => {
