@@ -57,6 +57,7 @@ test('a list goes out as several jobs and comes back as one, in its order, and i
     Array.from({ length: 25 }, (_, place) => [place, `request-${place}`]),
   );
   assert.equal(jobs.length, 3);
+  assert.ok(progress.every((seen) => seen.jobs.length > 0 && seen.completed <= seen.total));
   const { total, completed, succeeded, failed } = progress.at(-1)!;
   assert.deepEqual([total, completed, succeeded, failed], [25, 25, 25, 0]);
   assert.ok(usage.requests === 25 && usage.totalTokens > 25);
@@ -115,6 +116,28 @@ test('by the ids of its jobs a list is waited for and read where another program
   const read: unknown[] = [];
   for await (const { customId } of bora.requests.results(ended)) read.push(customId);
   assert.deepEqual(read, ['request-0', 'request-1', 'request-2', 'request-3']);
+});
+
+test('a list is uploaded alone, for a job over all of its files', async () => {
+  const files = await bora.requests.upload(prompts(5), CHAT, {
+    maxRequests: 2,
+    filename: 'p.jsonl',
+    expiry: 2,
+  });
+  assert.deepEqual(
+    files.map(({ filename, purpose, num_lines: lines, expires_at: end }) => [
+      filename,
+      purpose,
+      lines,
+      end !== null,
+    ]),
+    [2, 2, 1].map((lines) => ['p.jsonl', 'batch', lines, true]),
+  );
+  const { id } = await bora.jobs.create({ ...CHAT, input_files: files.map((file) => file.id) });
+  const ended = await bora.jobs.waitUntilComplete(id, SOON);
+  const read: (number | null)[] = [];
+  for await (const { ordinal } of bora.requests.results([ended])) read.push(ordinal);
+  assert.deepEqual(read, [0, 1, 2, 3, 4]);
 });
 
 test('a list that ends in an error leaves neither jobs nor files, and its error is the one thrown', async () => {

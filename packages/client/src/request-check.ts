@@ -21,7 +21,7 @@ export type RequestProblemCode =
   | 'line_too_long';
 
 /** What requests are for: the members of their job that say what they must hold. */
-export interface RequestPurpose {
+export interface RequestTarget {
   readonly endpoint: BatchEndpoint;
   /** Stands in for bodies that name no model. */
   readonly model?: string | null | undefined;
@@ -45,7 +45,7 @@ export const REQUIRED_MEMBERS: Readonly<Record<BatchEndpoint, readonly string[]>
 export function lineOf(
   request: BatchRequest,
   place: number,
-  { endpoint, model }: RequestPurpose,
+  { endpoint, model }: RequestTarget,
 ): { readonly customId: string; readonly text: string } | RequestProblem {
   const problem = (code: RequestProblemCode, message: string): RequestProblem => ({
     place,

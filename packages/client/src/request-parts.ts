@@ -2,7 +2,7 @@ import { BoraError } from './bora-error.ts';
 import { clashFinder } from './custom-id-clash.ts';
 import type { BatchRequest } from './request-builders.ts';
 import { isProblem, lineOf } from './request-check.ts';
-import type { RequestProblem, RequestPurpose } from './request-check.ts';
+import type { RequestProblem, RequestTarget } from './request-check.ts';
 
 /** A list of requests, or what makes them one after another; read once. */
 export type RequestList = Iterable<BatchRequest> | AsyncIterable<BatchRequest>;
@@ -40,10 +40,10 @@ const CHUNK_BYTES = 64 * 1024;
  */
 export async function* partsOf(
   requests: RequestList,
-  purpose: RequestPurpose,
+  target: RequestTarget,
   limits: PartLimits,
 ): AsyncGenerator<Part, void, undefined> {
-  const lines = encodedLines(requests, purpose, limits.maxBytes);
+  const lines = encodedLines(requests, target, limits.maxBytes);
   let isReading = false;
   const nextLine = async (): Promise<IteratorResult<Uint8Array, void>> => {
     isReading = true;
@@ -91,14 +91,14 @@ export async function* partsOf(
 /** Lines with their line break. */
 async function* encodedLines(
   requests: RequestList,
-  purpose: RequestPurpose,
+  target: RequestTarget,
   maxBytes: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const encoder = new TextEncoder();
   const clashOf = clashFinder();
   let place = 0;
   for await (const request of requests) {
-    const line = lineOf(request, place, purpose);
+    const line = lineOf(request, place, target);
     if (isProblem(line)) throw new InvalidRequest(line);
     const clash = clashOf(request, place);
     if (clash !== null) throw new InvalidRequest(clash);

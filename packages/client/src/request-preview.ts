@@ -1,6 +1,6 @@
 import { clashFinder } from './custom-id-clash.ts';
 import { isProblem, lineOf } from './request-check.ts';
-import type { RequestProblem, RequestPurpose } from './request-check.ts';
+import type { RequestProblem, RequestTarget } from './request-check.ts';
 import { tooLong } from './request-parts.ts';
 import type { RequestList } from './request-parts.ts';
 
@@ -33,7 +33,7 @@ const MAX_LINE_BYTES = 16 * 1024 * 1024;
  */
 export async function previewRequests(
   requests: RequestList,
-  purpose: RequestPurpose,
+  target: RequestTarget,
   options: PreviewOptions = {},
 ): Promise<RequestPreview> {
   const { shown = 3, maxLineBytes = MAX_LINE_BYTES } = options;
@@ -51,7 +51,7 @@ export async function previewRequests(
     if (problems.length < PROBLEMS_KEPT) problems.push(problem);
   };
   for await (const request of requests) {
-    const line = lineOf(request, place, purpose);
+    const line = lineOf(request, place, target);
     if (isProblem(line)) note(line);
     else {
       const { customId, text } = line;

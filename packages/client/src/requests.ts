@@ -1,28 +1,28 @@
 import type { AnswerOf } from './answers.ts';
 import type { BatchEndpoint, BatchJob, NewJob } from './job-types.ts';
 import { BoraError } from './bora-error.ts';
-import type { Files } from './files.ts';
+import type { MistralFile } from './file-types.ts';
+import type { Files, UploadOptions } from './files.ts';
 import type { Jobs } from './jobs.ts';
 import { JobNotEnded } from './not-yet.ts';
 import type { JsonObject, RequestOutcome } from './outcome.ts';
 import { partsOf } from './request-parts.ts';
-import type { Part, RequestList } from './request-parts.ts';
+import type { RequestList } from './request-parts.ts';
 import { previewRequests } from './request-preview.ts';
 import type { PreviewOptions, RequestPreview } from './request-preview.ts';
-import type { RequestPurpose } from './request-check.ts';
+import type { RequestTarget } from './request-check.ts';
 import { isComplete } from './wait.ts';
 import type { WaitOptions } from './wait.ts';
 
 /** What the jobs of a list have in common; the list is their input. */
 export type ListJob = Omit<NewJob, 'input_files' | 'requests'>;
 
-export interface SubmitOptions {
-  /** Most requests in one job; a longer list becomes several. Default 1,000,000, what Mistral's service takes. */
+/** `filename` is by default `requests.jsonl`. */
+export interface ListUploadOptions extends Omit<UploadOptions, 'purpose' | 'onProgress'> {
+  /** Most requests in one file, so in one job; a longer list takes several. Default 1,000,000, what Mistral's service takes. */
   readonly maxRequests?: number;
-  /** Most bytes in one job's file; the same. Default 500,000,000. */
+  /** Most bytes in one file; the same. Default 500,000,000. */
   readonly maxBytes?: number;
-  /** Default `requests.jsonl`. */
-  readonly filename?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -47,7 +47,7 @@ export interface ResultOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface RunOptions extends SubmitOptions, ListWaitOptions, ResultOptions {
+export interface RunOptions extends ListUploadOptions, ListWaitOptions, ResultOptions {
   /** Called once with the jobs as created. Keep their ids: with them `wait` and `results` go on where a program stopped. */
   readonly onSubmitted?: (jobs: readonly BatchJob[]) => void;
 }
@@ -88,36 +88,55 @@ export class Requests {
   }
 
   /** What `submit` would upload, and all that is wrong with it; nothing is sent. See `previewRequests`. */
-  preview(requests: RequestList, job: RequestPurpose, options: PreviewOptions = {}): Promise<RequestPreview> {
+  preview(requests: RequestList, job: RequestTarget, options: PreviewOptions = {}): Promise<RequestPreview> {
     return previewRequests(requests, job, options);
   }
 
   /**
-   * Uploads a list, an iterable or an async iterable, in constant memory (in Node), and creates a job for each file that it takes. All is
-   * uploaded before the first job is created, so a list that ends in an error starts nothing and leaves no file.
-   * @throws InvalidRequest, BoraError `empty_list`, or what the list throws: nothing was started.
-   * @throws SubmittedInPart if some jobs could be created and others not, or it is not known of the first.
-   * An abort during the uploads rejects with its reason, at once.
+   * Uploads a list, an iterable or an async iterable, in constant memory (in Node), as the files that it takes: for jobs that you create
+   * yourself. An abort rejects at once.
+   * @throws InvalidRequest, BoraError `empty_list`, or what the list throws; then none of its files stays.
    */
-  async submit(requests: RequestList, job: ListJob, options: SubmitOptions = {}): Promise<BatchJob[]> {
-    const { maxRequests = MAX_REQUESTS, maxBytes = MAX_BYTES, filename = 'requests.jsonl', signal } = options;
-    const fileIds: string[] = [];
-    const jobs: BatchJob[] = [];
-    let isCreating = false;
+  async upload(
+    requests: RequestList,
+    target: RequestTarget,
+    options: ListUploadOptions = {},
+  ): Promise<MistralFile[]> {
+    const { maxRequests = MAX_REQUESTS, maxBytes = MAX_BYTES, signal } = options;
+    const { filename = 'requests.jsonl', visibility, expiry } = options;
+    const settings: UploadOptions = { filename, purpose: 'batch', visibility, expiry };
+    const files: MistralFile[] = [];
     try {
-      for await (const part of partsOf(requests, job, { maxRequests, maxBytes }))
-        fileIds.push(await this.#upload(part, filename, signal));
-      if (fileIds.length === 0) throw new BoraError('The list holds no requests.', { code: 'empty_list' });
-      for (const id of fileIds) {
-        isCreating = true;
-        jobs.push(await this.#jobs.create({ ...job, input_files: [id] }, signal));
-      }
+      for await (const { chunks } of partsOf(requests, target, { maxRequests, maxBytes }))
+        files.push(await this.#files.upload(chunks, settings, signal));
+      if (files.length === 0) throw new BoraError('The list holds no requests.', { code: 'empty_list' });
+      return files;
+    } catch (error) {
+      await this.#discard(files);
+      throw error;
+    }
+  }
+
+  /**
+   * Uploads a list and creates a job for each file that it takes. All is uploaded before the first job is created, so a list that ends in
+   * an error starts nothing and leaves no file.
+   * @throws as `upload`: nothing was started.
+   * @throws SubmittedInPart if some jobs could be created and others not, or it is not known of the first.
+   */
+  async submit(requests: RequestList, job: ListJob, options: ListUploadOptions = {}): Promise<BatchJob[]> {
+    const files = await this.upload(requests, job, options);
+    const jobs: BatchJob[] = [];
+    try {
+      for (const { id } of files)
+        jobs.push(await this.#jobs.create({ ...job, input_files: [id] }, options.signal));
       return jobs;
     } catch (error) {
       // Without an answer the first job may exist, and needs its file.
-      if (jobs.length > 0 || (isCreating && !isRefusal(error)))
-        throw new SubmittedInPart(error, jobs, fileIds.slice(jobs.length));
-      await this.#discard(fileIds);
+      if (jobs.length > 0 || !isRefusal(error)) {
+        const left = files.slice(jobs.length).map(({ id }) => id);
+        throw new SubmittedInPart(error, jobs, left);
+      }
+      await this.#discard(files);
       throw error;
     }
   }
@@ -189,13 +208,9 @@ export class Requests {
     yield* this.results<AnswerOf[Endpoint]>(await this.wait(jobs, rest), rest);
   }
 
-  async #upload({ chunks }: Part, filename: string, signal: AbortSignal | undefined): Promise<string> {
-    return (await this.#files.upload(chunks, { filename }, signal)).id;
-  }
-
   /** Of files that nobody knows of. If it cannot be done, the error on its way is the one to be seen. */
-  async #discard(fileIds: readonly string[]): Promise<void> {
-    await Promise.allSettled(fileIds.map((id) => this.#files.delete(id)));
+  async #discard(files: readonly MistralFile[]): Promise<void> {
+    await Promise.allSettled(files.map(({ id }) => this.#files.delete(id)));
   }
 
   async #delete(id: string, signal: AbortSignal | undefined): Promise<void> {
