@@ -8,11 +8,11 @@ import type { Disk } from '../src/storage/ports/disk.ts';
 const SEEDS = [1, 2, 3, 4, 5, 6];
 
 describe('power goes between an upload and its results', { timeout: 120_000 }, () => {
-  it('before any change of the disk: nothing acknowledged is lost, and nothing held is bought again', async () => {
+  it('before every other change of the disk: nothing acknowledged is lost, and nothing held is bought again', async () => {
     const fallen: PowerReport['cuts'][number][] = [];
-    for (let nth = 1; ; nth++) {
-      // The long form, npm run torture:power, takes both for each.
-      const remains = nth % 2 === 0 ? 'acknowledged' : 'in-progress';
+    // The long form, npm run torture:power, takes each change, and both states of the database for it.
+    for (let nth = 1; ; nth += 2) {
+      const remains = nth % 4 === 1 ? 'acknowledged' : 'in-progress';
       const { violations, cuts } = await runPowerLoss({ seed: nth, cuts: [nth], remains });
       assert.deepEqual(violations, [], `seed ${nth}, before change ${nth}, ${remains}`);
       if (cuts.length === 0) break;

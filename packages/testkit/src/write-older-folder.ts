@@ -1,11 +1,8 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
-import { BoraClient } from '@bora/client';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import { answerOf, createJob, INPUT, MODEL } from './power/requests.ts';
+import { SpawnedBora } from './power/spawned-bora.ts';
 import { startScriptedUpstream } from './scripted-upstream.ts';
 import { makeTemporaryFolder } from './temporary-folder.ts';
 
@@ -29,20 +26,14 @@ await using upstream = await startScriptedUpstream(models, async (request) => {
   return answerOf(request);
 });
 await using folder = await makeTemporaryFolder();
-const port = await freePort();
-const bora = spawn(process.execPath, [resolve(checkout, 'packages/cli/src/main.ts'), 'serve'], {
-  cwd: folder.path,
-  env: {
-    ...process.env,
-    BORA_DATA: resolve(folder.path, 'data'),
-    BORA_PORT: String(port),
-    BORA_UPSTREAM: upstream.url,
-    BORA_UPSTREAM_MAX_IN_FLIGHT: '12',
-  },
-  stdio: 'ignore',
+const data = resolve(folder.path, 'data');
+await using bora = await SpawnedBora.start({
+  dataFolder: data,
+  upstream: upstream.url,
+  env: { BORA_UPSTREAM_MAX_IN_FLIGHT: '12' },
+  checkout: resolve(checkout),
 });
-const client = new BoraClient({ baseUrl: `http://127.0.0.1:${port}` });
-await until(async () => (await fetch(`${client.baseUrl}/readyz`)).ok);
+const { client } = bora;
 
 const { id: fileId } = await client.files.upload(new Blob([INPUT]), { filename: 'requests.jsonl' });
 await untilJob(await createJob(client, fileId), (job) => job.completed_at !== null);
@@ -53,9 +44,7 @@ models.pop();
 const waiting = { input_files: [fileId], endpoint: '/v1/chat/completions', model: UNLOADED } as const;
 await untilJob(await client.jobs.create(waiting), (job) => (job.bora?.waiting?.length ?? 0) > 0);
 
-bora.kill('SIGKILL');
-await once(bora, 'exit');
-const data = resolve(folder.path, 'data');
+await bora[Symbol.asyncDispose]();
 const files = execFileSync('find', ['.', '-type', 'f', '-not', '-name', '*-shm', '-not', '-name', 'lock*'], {
   cwd: data,
   encoding: 'utf8',
@@ -64,19 +53,6 @@ execFileSync('tar', ['-czf', resolve(archive), '-C', data, '-T', '-'], { input: 
 // Its upstream holds answers for ever.
 process.exit(0);
 
-async function untilJob({ id }: BatchJob, test: (job: BatchJob) => boolean): Promise<void> {
-  await until(async () => test(await client.jobs.get(id)));
-}
-
-async function until(test: () => Promise<boolean>): Promise<void> {
-  while (!(await test().catch(() => false))) await new Promise((done) => setTimeout(done, 20));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port: free } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return free;
+async function untilJob({ id }: BatchJob, holds: (job: BatchJob) => boolean): Promise<void> {
+  while (!holds(await client.jobs.get(id))) await new Promise((done) => setTimeout(done, 20));
 }

@@ -1,11 +1,13 @@
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../seeded-random.ts';
 import { runPowerLoss, type PowerPlan } from './power-run.ts';
+import { failSyncs, fillDisk, isAble, traceSyncs, type RealDiskReport } from './real-disk.ts';
 
 const USAGE = `npm run torture:power -- [--rounds N] [--seed N]
 
 Uploads, runs and reads a job while the power goes before each change of the disk in turn: once with the database as of its last
 answered commit, once with the commit in progress; then twice in a row at random. Each round takes other leftovers.
+Then the same as a real process: its system calls watched, its fsyncs failing (both with strace), its disk full (a tmpfs, as root).
 
   --rounds N   default 3
   --seed N     of the first round; default 1`;
@@ -18,6 +20,7 @@ const { values } = parseArgs({
   },
 });
 
+const MIB = 1024 ** 2;
 /** By operation and state of the job. */
 const fallen = new Map<string, number>();
 let runs = 0;
@@ -31,6 +34,7 @@ if (values.help) {
   for (const place of [...fallen.keys()].toSorted()) {
     console.log(`${String(fallen.get(place)).padStart(6)}  ${place}`);
   }
+  await disturbRealDisks();
   console.log(`\n${runs} runs, ${failed} with violations`);
   process.exitCode = failed === 0 ? 0 : 1;
 }
@@ -54,6 +58,25 @@ async function round(seed: number): Promise<void> {
   );
 }
 
+async function disturbRealDisks(): Promise<void> {
+  if (isAble('strace', '-o', '/dev/null', 'true')) {
+    await disturb('system calls', traceSyncs());
+    for (let nth = 6; nth < 14; nth += 2)
+      await disturb(`fsync ${nth} and each 7th after it`, failSyncs(nth, 7));
+  } else console.log('skipped: strace is not there, or may not watch processes here');
+  if (isAble('sh', '-c', 'd=$(mktemp -d) && mount -t tmpfs tmpfs "$d" && umount "$d" && rmdir "$d"')) {
+    await disturb('a disk with little room', fillDisk(16 * MIB, 12 * MIB));
+    await disturb('a disk without room', fillDisk(0, 0));
+  } else console.log('skipped: no file system may be mounted here');
+}
+
+async function disturb(what: string, running: Promise<RealDiskReport>): Promise<void> {
+  const { violations, done } = await running;
+  runs += 1;
+  console.log(`${what}: ${done}`);
+  reportFailed(what, violations);
+}
+
 /** Whether the power went at all before the end. */
 async function run(plan: PowerPlan): Promise<boolean> {
   const { violations, cuts } = await runPowerLoss(plan);
@@ -62,11 +85,12 @@ async function run(plan: PowerPlan): Promise<boolean> {
     const place = `${operation} ${during}`;
     fallen.set(place, (fallen.get(place) ?? 0) + 1);
   }
-  if (violations.length > 0) {
-    failed += 1;
-    console.error(
-      `\nFAILED  ${JSON.stringify(plan)}\n${violations.map((text) => `        ${text}\n`).join('')}`,
-    );
-  }
+  reportFailed(JSON.stringify(plan), violations);
   return cuts.length > 0;
+}
+
+function reportFailed(what: string, violations: readonly string[]): void {
+  if (violations.length === 0) return;
+  failed += 1;
+  console.error(`\nFAILED  ${what}\n${violations.map((text) => `        ${text}\n`).join('')}`);
 }

@@ -2,6 +2,9 @@ import { join } from 'node:path';
 import type { BoraClient } from '@bora/client';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import type { Disk } from '@bora/server/storage/ports/disk';
+import { inspectFolder } from '@bora/server/files/inspect-folder';
+import { DiskObjects } from '@bora/server/storage/disk/disk-objects';
+import { openSqliteInspection } from '@bora/server/storage/sqlite/sqlite-inspection';
 import SqliteDatabase from 'better-sqlite3';
 import type { ScriptedUpstream } from '../scripted-upstream.ts';
 import { startScriptedUpstream } from '../scripted-upstream.ts';
@@ -88,6 +91,7 @@ class PowerRun {
         isDone ? sent === REQUESTS - counted : sent <= REQUESTS - counted,
         `${counted} outcomes were held, and ${sent} of ${REQUESTS} requests sent.`,
       );
+      await this.#checkSound(folder.path);
       if (this.violations.length > 0) break;
     }
     await folder[Symbol.asyncDispose]();
@@ -115,7 +119,6 @@ class PowerRun {
       this.violations.push(...(await wrongResults(client, job)));
       const distinct = new Set(this.#upstream.requests.map(ordinalOf)).size;
       this.#check(distinct === REQUESTS, `${distinct} different requests were sent.`);
-      await this.#checkObjects(bora.folder);
     } catch (error) {
       if (!bora.isOff) this.violations.push(`It could not go on: ${String(error)}`);
     }
@@ -138,16 +141,11 @@ class PowerRun {
     this.#check(now === INPUT, 'An acknowledged upload came back with other bytes.');
   }
 
-  /** Bytes that no row names would never be collected. */
-  async #checkObjects(folder: string): Promise<void> {
-    const folders = await this.#disk.list('objects');
-    const objects = await Promise.all(folders.map((name) => this.#disk.list(`objects/${name}`)));
-    const named = new Set(
-      select<{ name: string }>(folder, 'SELECT name FROM blob_name').map(({ name }) => name),
-    );
-    for (const name of objects.flat()) {
-      this.#check(named.has(name), `The object ${name} has no name in the database.`);
-    }
+  /** What the doctor says of what the cut left. */
+  async #checkSound(folder: string): Promise<void> {
+    using inspection = openSqliteInspection(folder, Date.now());
+    const { damages } = await inspectFolder(inspection, new DiskObjects(this.#disk), {});
+    for (const { kind, subject, detail } of damages) this.violations.push(`${kind} ${subject}: ${detail}`);
   }
 
   #check(holds: boolean, violation: string): void {

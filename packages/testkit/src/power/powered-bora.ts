@@ -59,11 +59,6 @@ export class PoweredBora {
     return this.#bora.client;
   }
 
-  /** Its data folder, for as long as it lives. */
-  get folder(): string {
-    return this.#folder.path;
-  }
-
   get isOff(): boolean {
     return this.#power.isOff;
   }
