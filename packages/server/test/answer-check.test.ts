@@ -157,6 +157,32 @@ test('usage is read as JSON.parse reads it', () => {
   );
 });
 
+test('tokens from caches and of reasoning are read under either name', () => {
+  for (const [input, output] of [
+    ['prompt', 'completion'],
+    ['input', 'output'],
+  ]) {
+    const usage = {
+      [`${input}_tokens`]: 5,
+      [`${input}_tokens_details`]: { cached_tokens: 2 },
+      [`${output}_tokens`]: 3,
+      [`${output}_tokens_details`]: { reasoning_tokens: 1 },
+    };
+    assert.deepEqual(usageOf({ usage }), {
+      inputTokens: 5,
+      outputTokens: 3,
+      cachedTokens: 2,
+      reasoningTokens: 1,
+    });
+  }
+  const none = {
+    prompt_tokens: 5,
+    prompt_tokens_details: null,
+    completion_tokens_details: { reasoning_tokens: 0 },
+  };
+  assert.deepEqual(usageOf({ usage: none }), { inputTokens: 5, outputTokens: 0 });
+});
+
 test('an answer without usage, or that is no object, cost no known tokens', () => {
   for (const text of ['{}', '[]', '"usage"', '{"usage":null}', '{"usage":3}', 'null']) {
     assert.deepEqual(usageOf(JSON.parse(text)), { inputTokens: 0, outputTokens: 0 });

@@ -2,12 +2,18 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openAiBatch } from '@bora/protocol/openai-batches';
 import { openAiResultLine } from '@bora/protocol/openai-lines';
-import { chatAnswer, startScriptedUpstream } from '@bora/testkit/scripted-upstream';
+import { startScriptedUpstream } from '@bora/testkit/scripted-upstream';
 import { startWholeBora } from '@bora/testkit/whole-bora';
 import OpenAI6 from 'openai-6';
 import OpenAI from 'openai';
 import { chatLine, ended, linesOf, openAiClient, uploadLines } from './openai-client.ts';
 
+const USAGE = {
+  prompt_tokens: 10,
+  prompt_tokens_details: { cached_tokens: 4 },
+  completion_tokens: 7,
+  completion_tokens_details: { reasoning_tokens: 3 },
+};
 const CHAT = '/v1/chat/completions';
 
 describe("a batch through OpenAI's SDK", () => {
@@ -23,7 +29,7 @@ describe("a batch through OpenAI's SDK", () => {
               status: 400,
               body: { error: { message: 'no', type: 'BadRequestError', param: null, code: 400 } },
             }
-          : chatAnswer('small', `answer to ${question}`);
+          : { body: { choices: [], usage: USAGE, question } };
       });
       await using whole = await startWholeBora({ upstreams: [upstream.url] });
       const client = openAiClient(whole, Client);
@@ -50,7 +56,13 @@ describe("a batch through OpenAI's SDK", () => {
       assert.equal(batch.model, 'small');
       assert.deepEqual(batch.metadata, { run: 'first' });
       assert.ok(batch.in_progress_at && batch.finalizing_at && batch.completed_at);
-      assert.ok((batch.usage?.total_tokens ?? 0) > 0);
+      assert.deepEqual(batch.usage, {
+        input_tokens: 20,
+        input_tokens_details: { cached_tokens: 8 },
+        output_tokens: 14,
+        output_tokens_details: { reasoning_tokens: 6 },
+        total_tokens: 34,
+      });
 
       const output = await linesOf(client, batch.output_file_id!);
       for (const line of output) openAiResultLine.parse(line);

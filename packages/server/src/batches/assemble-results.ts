@@ -145,8 +145,17 @@ function drainedEntry({ ordinal, line }: UnansweredLine): Entry {
 }
 
 function sumsOf(outcomes: readonly Outcome[]): OutcomeSums {
-  const sums = { succeeded: 0, failed: 0, inputTokens: 0, outputTokens: 0 };
-  for (const { kind, inputTokens, outputTokens } of outcomes) {
+  const sums = {
+    succeeded: 0,
+    failed: 0,
+    inputTokens: 0,
+    outputTokens: 0,
+    cachedTokens: 0,
+    reasoningTokens: 0,
+  };
+  for (const { kind, inputTokens, outputTokens, cachedTokens = 0, reasoningTokens = 0 } of outcomes) {
+    sums.cachedTokens += cachedTokens;
+    sums.reasoningTokens += reasoningTokens;
     sums[kind] += 1;
     sums.inputTokens += inputTokens;
     sums.outputTokens += outputTokens;

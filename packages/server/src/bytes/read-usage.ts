@@ -2,6 +2,10 @@
 export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Of the input, what the upstream had in its prefix cache. Absent: 0. */
+  readonly cachedTokens?: number;
+  /** Of the output, what is no part of the text. Absent: 0. */
+  readonly reasoningTokens?: number;
 }
 
 /**
@@ -11,10 +15,21 @@ export interface Usage {
 export function usageOf(answer: unknown): Usage {
   const usage =
     (answer as { readonly usage?: Record<string, unknown> | null } | null | undefined)?.usage ?? {};
+  const cached = detail(usage['prompt_tokens_details'] ?? usage['input_tokens_details'], 'cached_tokens');
+  const reasoning = detail(
+    usage['completion_tokens_details'] ?? usage['output_tokens_details'],
+    'reasoning_tokens',
+  );
   return {
     inputTokens: tokens(usage['prompt_tokens'] ?? usage['input_tokens']),
     outputTokens: tokens(usage['completion_tokens'] ?? usage['output_tokens']),
+    ...(cached > 0 ? { cachedTokens: cached } : {}),
+    ...(reasoning > 0 ? { reasoningTokens: reasoning } : {}),
   };
+}
+
+function detail(details: unknown, name: string): number {
+  return tokens((details as Record<string, unknown> | null | undefined)?.[name]);
 }
 
 function tokens(count: unknown): number {

@@ -220,12 +220,22 @@ export class Sender {
           verdict.body === null
             ? NO_LINE
             : format.success(batch, fileId, request, verdict.status, verdict.body);
-        const { inputTokens, outputTokens } = verdict;
+        const { inputTokens, outputTokens, cachedTokens, reasoningTokens } = verdict;
         const blob = verdict.body === null ? (spill?.blob ?? null) : null;
         if (blob !== null) trouble.stored(shard);
         journal.add(
           shard,
-          { ordinal, kind: 'succeeded', length: line.length, blob, error: null, inputTokens, outputTokens },
+          {
+            ordinal,
+            kind: 'succeeded',
+            length: line.length,
+            blob,
+            error: null,
+            inputTokens,
+            outputTokens,
+            cachedTokens,
+            reasoningTokens,
+          },
           line,
         );
         return;

@@ -205,6 +205,9 @@ export type Verdict =
       /** As the answer's `usage` says; 0 where it says nothing. */
       readonly inputTokens: number;
       readonly outputTokens: number;
+      /** Parts of the two; absent: 0. */
+      readonly cachedTokens?: number;
+      readonly reasoningTokens?: number;
     }
   | {
       readonly kind: 'failed';

@@ -164,6 +164,9 @@ export interface BatchRecord {
   readonly failed: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Of the input tokens those from the upstream's cache, of the output tokens those of reasoning. */
+  readonly cachedTokens: number;
+  readonly reasoningTokens: number;
   /** Failed requests by message, most frequent first, from committed shards; at most 100. */
   readonly errors: readonly { readonly message: string; readonly count: number }[];
   /** What its parked shards wait for, most frequent first; empty if none is. */

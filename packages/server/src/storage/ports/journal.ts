@@ -73,6 +73,9 @@ export interface OutcomeSums {
   readonly failed: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Of the input tokens those from the upstream's cache, of the output tokens those of reasoning; absent: 0. */
+  readonly cachedTokens?: number;
+  readonly reasoningTokens?: number;
 }
 
 /** What a request ended as, with its finished result line (line break included). */
@@ -87,4 +90,7 @@ export interface Outcome {
   readonly error: string | null;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Of the input tokens those from the upstream's cache, of the output tokens those of reasoning; absent: 0. */
+  readonly cachedTokens?: number;
+  readonly reasoningTokens?: number;
 }

@@ -31,6 +31,8 @@ const SELECT_BATCH = `
     b.failed + ${journaled('failed')} AS all_failed,
     b.input_tokens + ${journaled('input_tokens')} AS all_input_tokens,
     b.output_tokens + ${journaled('output_tokens')} AS all_output_tokens,
+    b.cached_tokens + ${journaled('cached_tokens')} AS all_cached_tokens,
+    b.reasoning_tokens + ${journaled('reasoning_tokens')} AS all_reasoning_tokens,
     (SELECT json_group_array(file_id ORDER BY position) FROM batch_input WHERE batch_id = b.id) AS inputs,
     (SELECT json_group_array(json_object('message', message, 'count', count) ORDER BY count DESC, message)
        FROM (SELECT * FROM batch_error WHERE batch_id = b.id ORDER BY count DESC, message LIMIT ${MOST_ERRORS})) AS errors,
@@ -313,6 +315,8 @@ interface BatchRow {
   readonly all_failed: number;
   readonly all_input_tokens: number;
   readonly all_output_tokens: number;
+  readonly all_cached_tokens: number;
+  readonly all_reasoning_tokens: number;
   readonly output_file_id: string | null;
   readonly error_file_id: string | null;
   readonly created_at: number;
@@ -352,6 +356,8 @@ function batchFrom(row: BatchRow): BatchRecord {
     failed: row.all_failed,
     inputTokens: row.all_input_tokens,
     outputTokens: row.all_output_tokens,
+    cachedTokens: row.all_cached_tokens,
+    reasoningTokens: row.all_reasoning_tokens,
     errors: JSON.parse(row.errors) as BatchRecord['errors'],
     parked: JSON.parse(row.parked) as BatchRecord['parked'],
     outputFileId: row.output_file_id,

@@ -12,6 +12,8 @@ export interface EncodedJournalRow extends JournalKey {
   readonly failed: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  readonly cachedTokens: number;
+  readonly reasoningTokens: number;
   /** Of the outcomes that have one. */
   readonly blobs: readonly BlobRef[];
   readonly bytes: Uint8Array;
@@ -33,21 +35,37 @@ type EncodedOutcome = [
   outputTokens: number,
   error?: string | null,
   blob?: BlobRef | null,
+  cachedTokens?: number,
+  reasoningTokens?: number,
 ];
 
 /** The bytes are copied: the caller keeps its row, to offer it again after an error of unknown outcome. */
 export function encodeRow({ shardId, epoch, sequence, outcomes, bytes }: JournalRow): EncodedJournalRow {
-  const sums = { succeeded: 0, failed: 0, inputTokens: 0, outputTokens: 0 };
+  const sums = {
+    succeeded: 0,
+    failed: 0,
+    inputTokens: 0,
+    outputTokens: 0,
+    cachedTokens: 0,
+    reasoningTokens: 0,
+  };
   const blobs: BlobRef[] = [];
   const encoded = outcomes.map((outcome): EncodedOutcome => {
     const { ordinal, kind, length, inputTokens, outputTokens, error, blob } = outcome;
+    const { cachedTokens = 0, reasoningTokens = 0 } = outcome;
     sums[kind] += 1;
     sums.inputTokens += inputTokens;
+    sums.cachedTokens += cachedTokens;
+    sums.reasoningTokens += reasoningTokens;
     sums.outputTokens += outputTokens;
     if (blob?.kind === 'inline')
       throw new Error('A journaled line lies in its row or in an object, never inline.');
     if (blob !== null) blobs.push(blob);
     const succeeded = kind === 'succeeded' ? 1 : 0;
+    if (cachedTokens + reasoningTokens > 0) {
+      const tokens = [inputTokens, outputTokens] as const;
+      return [ordinal, succeeded, length, ...tokens, error, blob, cachedTokens, reasoningTokens];
+    }
     return error === null && blob === null
       ? [ordinal, succeeded, length, inputTokens, outputTokens]
       : [ordinal, succeeded, length, inputTokens, outputTokens, error, blob];
@@ -67,6 +85,8 @@ export function decodeIndexRow(row: EncodedIndexRow): JournalIndexRow {
 
 function decodeOutcome(encoded: EncodedOutcome): Outcome {
   const [ordinal, succeeded, length, inputTokens, outputTokens, error = null, blob = null] = encoded;
+  const [, , , , , , , cachedTokens, reasoningTokens] = encoded;
+  const details = cachedTokens === undefined ? {} : { cachedTokens, reasoningTokens };
   const kind = succeeded === 1 ? 'succeeded' : 'failed';
-  return { ordinal, kind, length, inputTokens, outputTokens, error, blob };
+  return { ordinal, kind, length, inputTokens, outputTokens, ...details, error, blob };
 }

@@ -86,11 +86,14 @@ function appendRow(context: StoreContext, session: string, row: EncodedJournalRo
   const counted = run(
     context,
     `UPDATE shard SET succeeded = succeeded + ?, failed = failed + ?, input_tokens = input_tokens + ?,
-       output_tokens = output_tokens + ? WHERE id = ? AND epoch = ? AND session = ?`,
+       output_tokens = output_tokens + ?, cached_tokens = cached_tokens + ?, reasoning_tokens = reasoning_tokens + ?
+     WHERE id = ? AND epoch = ? AND session = ?`,
     row.succeeded,
     row.failed,
     row.inputTokens,
     row.outputTokens,
+    row.cachedTokens,
+    row.reasoningTokens,
     row.shardId,
     row.epoch,
     session,

@@ -64,16 +64,21 @@ function commitShard(context: StoreContext, session: string, commit: ShardCommit
     failed: number;
     input_tokens: number;
     output_tokens: number;
+    cached_tokens: number;
+    reasoning_tokens: number;
   }>(
     context,
     `UPDATE shard SET state = 'done', session = NULL, succeeded = succeeded + ?, failed = failed + ?,
-       input_tokens = input_tokens + ?, output_tokens = output_tokens + ?
+       input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,
+       cached_tokens = cached_tokens + ?, reasoning_tokens = reasoning_tokens + ?
      WHERE id = ? AND epoch = ? AND session = ?
-     RETURNING batch_id, count, succeeded, failed, input_tokens, output_tokens`,
+     RETURNING batch_id, count, succeeded, failed, input_tokens, output_tokens, cached_tokens, reasoning_tokens`,
     unjournaled.succeeded,
     unjournaled.failed,
     unjournaled.inputTokens,
     unjournaled.outputTokens,
+    unjournaled.cachedTokens ?? 0,
+    unjournaled.reasoningTokens ?? 0,
     shardId,
     epoch,
     session,
@@ -99,11 +104,14 @@ function commitShard(context: StoreContext, session: string, commit: ShardCommit
   run(
     context,
     `UPDATE batch SET remaining = remaining - 1, succeeded = succeeded + ?, failed = failed + ?,
-       input_tokens = input_tokens + ?, output_tokens = output_tokens + ? WHERE id = ?`,
+       input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,
+       cached_tokens = cached_tokens + ?, reasoning_tokens = reasoning_tokens + ? WHERE id = ?`,
     shard.succeeded,
     shard.failed,
     shard.input_tokens,
     shard.output_tokens,
+    shard.cached_tokens,
+    shard.reasoning_tokens,
     shard.batch_id,
   );
   beginFinalise(context, shard.batch_id);

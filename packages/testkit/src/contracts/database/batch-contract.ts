@@ -50,6 +50,8 @@ export function registerBatchContract(open: OpenDatabase): void {
         failed: 0,
         inputTokens: 0,
         outputTokens: 0,
+        cachedTokens: 0,
+        reasoningTokens: 0,
         errors: [],
         parked: [],
         outputFileId: null,

@@ -281,6 +281,34 @@ export function registerShardContract(open: OpenDatabase): void {
       );
     });
 
+    it('counts tokens from caches and of reasoning, journaled and not', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { database } = world;
+      const { id } = await world.plannedBatch({ shards: 1, count: 3 });
+      const [shard] = await world.claim();
+      await world.journal(shard, 0, [
+        { ordinal: 0, cachedTokens: 2, reasoningTokens: 4 },
+        { ordinal: 1, cachedTokens: 1 },
+      ]);
+      const details = async (): Promise<number[]> => {
+        const { cachedTokens, reasoningTokens } = await world.batch(id);
+        return [cachedTokens, reasoningTokens];
+      };
+      assert.deepEqual(await details(), [3, 4]);
+      const [row] = (await database.readJournalIndex(world.leaseOf(shard))) ?? [];
+      assert.deepEqual(
+        row.outcomes.map(({ cachedTokens = 0, reasoningTokens = 0 }) => [cachedTokens, reasoningTokens]),
+        [
+          [2, 4],
+          [1, 0],
+        ],
+      );
+      const tokens = { inputTokens: 1, outputTokens: 1, cachedTokens: 10, reasoningTokens: 20 };
+      const unjournaled = { succeeded: 1, failed: 0, ...tokens };
+      assert.equal(await world.commit(shard, { output: 3, unjournaled }), 'committed');
+      assert.deepEqual(await details(), [13, 24]);
+    });
+
     it('counts with the commit what never was in the journal, once however often it is repeated', async () => {
       await using world = await DatabaseWorld.open(open);
       const { id } = await world.plannedBatch({ shards: 2, count: 3 });
