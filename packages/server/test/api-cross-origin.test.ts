@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { request } from 'node:http';
 import { createApiKey } from '../src/access/create-key.ts';
 import type { ApiSettings } from '../src/api/dependencies.ts';
 import { call, startApiServer } from './api-server.ts';
@@ -111,4 +112,40 @@ test('a page may read what it needs of an answer, errors included, and no cache 
       assert.ok(exposed.includes(name), `${name} on ${path}`);
     assert.equal(headers.get('vary'), 'Origin');
   }
+});
+
+/** Status of a call under a name; fetch would put its own in the header. */
+function statusUnder(server: ApiServer, host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    request(`${server.url}/v1/files`, { headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+test('without keys nobody calls under a name that a page may have pointed at this machine', async () => {
+  await using server = await startApiServer({ settings: { publicUrl: 'https://bora.corp.example/base' } });
+  for (const host of [
+    'evil.example:2672',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    'EVIL.example',
+  ])
+    assert.equal(await statusUnder(server, host), 403, host);
+  const known = [
+    'localhost:2672',
+    '127.0.0.1',
+    '[::1]:2672',
+    '[::ffff:127.0.0.1]',
+    '10.1.2.3',
+    'bora',
+    'my.localhost',
+    'bora.corp.example',
+  ];
+  for (const host of known) assert.equal(await statusUnder(server, host), 200, host);
+  await createApiKey(server.database, { workspace: 'default', name: 'k' });
+  assert.equal(await statusUnder(server, 'evil.example'), 401, 'with keys the name is of no account');
 });

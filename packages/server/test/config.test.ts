@@ -230,7 +230,7 @@ test('origins are read as browsers send them', () => {
     'tauri://localhost',
   ]);
   assert.equal(read('*'), 'all');
-  assert.deepEqual(read('none'), []);
+  assert.deepEqual(read('nobody'), []);
   assert.equal(read(''), null);
 });
 

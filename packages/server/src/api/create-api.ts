@@ -38,6 +38,7 @@ import { listBatchesRoute } from './openai/list-batches.ts';
 import { observeCalls } from './observe-calls.ts';
 import { limitSlowClients } from './slow-clients.ts';
 import { stampAnswers } from './stamp-answers.ts';
+import { refuseBorrowedNames } from './known-host.ts';
 import { requestIdOf, withoutDoubledVersion } from './transport.ts';
 import { answerUnreadable, answerUnreadablePath } from './unreadable-calls.ts';
 import { endConnectionsAtClose } from './connections-at-close.ts';
@@ -63,6 +64,7 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   stampAnswers(app);
   observeCalls(app, deps);
   answerErrors(app, deps);
+  refuseBorrowedNames(app, deps);
   answerCrossOrigin(app, deps);
   identifyCallers(app, deps);
 

@@ -64,6 +64,7 @@ async function allowedOrigin(
 
 function isOwnPage({ host }: FastifyRequest, origin: string, { settings }: ApiDependencies): boolean {
   const from = URL.parse(origin)?.host;
+  if (from === undefined) return false;
   return from === host || (settings.publicUrl !== null && from === new URL(settings.publicUrl).host);
 }
 

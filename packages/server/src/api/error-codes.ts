@@ -7,6 +7,7 @@ export const ERROR_CODES = {
   bad_signature: 403,
   scope_missing: 403,
   origin_not_allowed: 403,
+  host_not_allowed: 403,
   workspace_disabled: 403,
   unknown_path: 404,
   file_not_found: 404,

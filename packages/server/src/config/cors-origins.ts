@@ -4,14 +4,14 @@ import { ConfigError } from './config-error.ts';
 export type CorsOrigins = 'all' | readonly string[] | null;
 
 /**
- * Reads what `BORA_CORS_ORIGINS` lists: origins, or `*` for all, or `none`.
+ * Reads what `BORA_CORS_ORIGINS` lists: origins, or `*` for all, or `nobody`.
  * @throws ConfigError
  */
 export function readCorsOrigins(items: readonly string[] | null): CorsOrigins {
   if (items === null) return null;
   const [first, ...more] = items;
   if (more.length === 0 && first === '*') return 'all';
-  if (more.length === 0 && first === 'none') return [];
+  if (more.length === 0 && first === 'nobody') return [];
   return items.map(originOf);
 }
 
@@ -21,7 +21,7 @@ function originOf(text: string): string {
   const isBare = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]+\/?$/i.test(text);
   if (url === null || !isBare) {
     throw new ConfigError(
-      `BORA_CORS_ORIGINS names ${JSON.stringify(text)}; it must be origins such as https://app.example:8443, or * for all, or none.`,
+      `BORA_CORS_ORIGINS names ${JSON.stringify(text)}; it must be origins such as https://app.example:8443, or * for all, or nobody.`,
     );
   }
   return url.origin === 'null' ? text.replace(/\/$/, '') : url.origin;

@@ -153,7 +153,7 @@ export const OPTIONS = {
     type: 'list',
     default: null,
     description:
-      'Origins of web pages that may call Bora, such as https://app.example, separated by commas; * for all, or none. Without it all ' +
+      'Origins of web pages that may call Bora, such as https://app.example, separated by commas; * for all, or nobody. Without it all ' +
       'may once API keys exist, and none before.',
   },
   maxPendingRequests: {
