@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { skipFileSync, skipFolderSync } from '@bora/testkit/defects';
+import { skipFileSync, skipFolderSync } from '@bora/testkit/defects/disk-defects';
 import { seededRandom } from '@bora/testkit/seeded-random';
 import type { PowerCut } from '@bora/testkit/simulated-disk';
 import { SimulatedDisk } from '@bora/testkit/simulated-disk';

@@ -28,33 +28,3 @@ for (const point of STOP_POINTS) {
     assert.equal(report.kills, kills.length, 'a stop point was never reached');
   });
 }
-
-test('the harness notices a skipped fsync', async () => {
-  const report = await runCrashScenario({
-    kills: [{ point: 'claim.committed', hit: 1 }],
-    defect: 'skip-file-sync',
-  });
-  assert.notDeepEqual(report.violations, []);
-});
-
-test('the harness notices a journal that is folded into an object before that is synced', async () => {
-  const report = await runCrashScenario({
-    kills: [{ point: 'fold.committed', hit: 1 }],
-    defect: 'skip-fold-sync',
-  });
-  assert.ok(
-    report.violations.some((violation) => violation.includes('outcomes')),
-    report.violations.join('\n'),
-  );
-});
-
-test('the harness notices counts that are committed before the journal', async () => {
-  const report = await runCrashScenario({
-    kills: [{ point: 'journal.in-transaction', hit: 4 }],
-    defect: 'count-before-journal',
-  });
-  assert.ok(
-    report.violations.some((violation) => violation.includes('counts')),
-    report.violations.join('\n'),
-  );
-});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { skipFileSync, skipFolderSync } from '@bora/testkit/defects';
+import { skipFileSync, skipFolderSync } from '@bora/testkit/defects/disk-defects';
 import { runPowerLoss } from '@bora/testkit/power/power-run';
 import type { PowerReport } from '@bora/testkit/power/power-run';
 import type { Disk } from '../src/storage/ports/disk.ts';

@@ -6,7 +6,7 @@ import { it } from 'node:test';
 import { promisify } from 'node:util';
 import SqliteDatabase from 'better-sqlite3';
 import { registerDatabaseContract } from '@bora/testkit/contracts/database-contract';
-import type { OpenedDatabase } from '@bora/testkit/contracts/database/database-world';
+import { openEmptySqlite } from '@bora/testkit/contracts/database/open-empty-sqlite';
 import { SimulatedClock } from '@bora/testkit/simulated-clock';
 import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
 import { DatabaseRefused } from '../src/storage/ports/database.ts';
@@ -14,27 +14,7 @@ import { openSqliteDatabase } from '../src/storage/sqlite/open-sqlite-database.t
 
 const clock = new SimulatedClock();
 
-async function openEmpty(): Promise<OpenedDatabase> {
-  const folder = await makeTemporaryFolder();
-  const ownClock = new SimulatedClock();
-  const open = () => openSqliteDatabase({ folder: folder.path, clock: ownClock });
-  let database = await open();
-  return {
-    database,
-    clock: ownClock,
-    async reopen() {
-      await database[Symbol.asyncDispose]();
-      database = await open();
-      return database;
-    },
-    async [Symbol.asyncDispose]() {
-      await database[Symbol.asyncDispose]();
-      await folder[Symbol.asyncDispose]();
-    },
-  };
-}
-
-registerDatabaseContract('SQLite', openEmpty);
+registerDatabaseContract('SQLite', () => openEmptySqlite());
 
 it('a second start on a folder is refused and names the holder; the folder is free once that one is closed', async () => {
   await using folder = await makeTemporaryFolder();

@@ -2,7 +2,8 @@ import { createInterface } from 'node:readline';
 import { Bora } from '@bora/server';
 import { createLog } from '@bora/server/observe/log';
 import { systemClock } from '@bora/server/observe/clock';
-import { skipFileSync, skipLaterFileSyncs } from '../defects.ts';
+import type { Disk } from '@bora/server/storage/ports/disk';
+import { skipFileSync, skipFolderSync, skipLaterFileSyncs } from '../defects/disk-defects.ts';
 import { openVolatileDisk } from '../volatile-disk.ts';
 import {
   CHILD_FOLD_BYTES,
@@ -10,8 +11,17 @@ import {
   CHILD_MAX_UNJOURNALED,
   CHILD_WINDOW,
   type CrashPlan,
+  type DiskDefect,
+  type PlantedDefect,
 } from './crash-plan.ts';
 import { openTrace } from './stop-point-trace.ts';
+
+const DISK_DEFECTS: Record<DiskDefect, (disk: Disk) => Disk> = {
+  'skip-file-sync': skipFileSync,
+  // The first object is the upload; the scenario's results are small enough for the database, so the rest are folds.
+  'skip-fold-sync': skipLaterFileSyncs,
+  'skip-folder-sync': skipFolderSync,
+};
 
 /**
  * A real Bora in a process that dies where its plan says. Its blobs lie on a disk that keeps unsynced bytes and names in
@@ -43,9 +53,7 @@ const bora = await Bora.fromEnv(
     },
     disk: async (disk) => {
       const volatile = await openVolatileDisk(disk);
-      if (plan.defect === 'skip-file-sync') return skipFileSync(volatile);
-      // The first object is the upload; the scenario's results are small enough for the database, so the rest are folds.
-      return plan.defect === 'skip-fold-sync' ? skipLaterFileSyncs(volatile) : volatile;
+      return isDiskDefect(plan.defect) ? DISK_DEFECTS[plan.defect](volatile) : volatile;
     },
     sqlite: {
       ...(inTransaction && plan.kill !== null ? { killInJournalTransaction: plan.kill.hit } : {}),
@@ -70,9 +78,13 @@ createInterface({ input: process.stdin })
   // Whoever started it is gone, and would leave it running on the folder.
   .on('close', () => process.kill(process.pid, 'SIGKILL'));
 
+function isDiskDefect(defect: PlantedDefect | null): defect is DiskDefect {
+  return defect !== null && defect in DISK_DEFECTS;
+}
+
 function storeVariant(): { storeVariant?: URL } {
-  if (plan.defect === 'count-before-journal') {
-    return { storeVariant: new URL('./count-before-journal.ts', import.meta.url) };
+  if (plan.defect !== null && !isDiskDefect(plan.defect)) {
+    return { storeVariant: new URL(`../defects/${plan.defect}.ts`, import.meta.url) };
   }
   return trace === null ? {} : { storeVariant: new URL('./trace-journal.ts', import.meta.url) };
 }

@@ -1,7 +1,10 @@
 import type { StopPoint } from '@bora/server/observe/stop-points';
 
-/** Defects that can be planted in a crashing Bora, to show that the harness would notice. */
-export type PlantedDefect = 'skip-file-sync' | 'skip-fold-sync' | 'count-before-journal';
+/** Defects that can be planted in a crashing Bora, to show that the harness would notice: those of its disk, and those of its stores. */
+export type PlantedDefect = DiskDefect | StoreDefect;
+export type DiskDefect = 'skip-file-sync' | 'skip-fold-sync' | 'skip-folder-sync';
+/** Each a module of `defects/`. */
+export type StoreDefect = 'count-before-journal' | 'acknowledge-before-commit' | 'forget-hold';
 
 /** Death by SIGKILL: at the n-th time (from 1) that a process reaches this point. */
 export interface Kill {

@@ -29,6 +29,8 @@ export class CrashRun implements AsyncDisposable {
   readonly simulator: Simulator;
   /** Which model each batch asked for; set by the scenario. */
   readonly modelOf = new Map<string, string>();
+  /** Batches that were asked to be deleted; set by the scenario. */
+  readonly deleted = new Set<string>();
   /** Requests of each batch; set by the scenario. */
   requests = 0;
   /** Looked at after each restart, before anything else. */
@@ -133,7 +135,12 @@ export class CrashRun implements AsyncDisposable {
     if (!dead.wasKilled || this.#plan.kill === null) throw new Error('Bora ended by itself.');
     this.kills += 1;
     this.#plan = { ...this.#plan, kill: this.#killsLeft.shift() ?? null };
-    for (const entry of readLedger(this.#plan.data)) this.#audit(entry);
+    const ledger = readLedger(this.#plan.data);
+    for (const id of this.modelOf.keys()) {
+      if (!ledger.some(({ batchId }) => batchId === id) && !this.deleted.has(id))
+        this.violations.push(`Batch ${id} was acknowledged and is gone.`);
+    }
+    for (const entry of ledger) this.#audit(entry);
     this.violations.push(...(await damagesOf(this.#plan.data)));
     if (this.violations.length > 0)
       throw new Error('A promise is broken already; there is nothing to go on with.');

@@ -58,6 +58,7 @@ async function live(run: CrashRun): Promise<void> {
   await checkResults(run, expired, expired.completed_requests);
 
   await run.call((client) => sameBytes(run, client, file.id, content));
+  run.deleted.add(finished.id);
   await run.call((client, attempt) => deleteOnce(client, finished.id, attempt));
   await until(run, expiredId, () => true);
   await gone(run, finished);

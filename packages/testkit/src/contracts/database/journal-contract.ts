@@ -104,6 +104,34 @@ export function registerJournalContract(open: OpenDatabase): void {
       assert.deepEqual(await database.readJournalIndex(world.leaseOf(theirs, other)), []);
     });
 
+    it('takes nothing under an earlier lease of a shard, even from the session that holds it now', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { id } = await world.plannedBatch({ shards: 1 });
+      const [earlier] = await world.claim();
+      await world.database.releaseShards(world.session, [{ shardId: earlier.id, epoch: earlier.epoch }]);
+      const [now] = await world.claim();
+      assert.equal(now.id, earlier.id);
+      assert.equal(await world.journal(earlier, 0, [{ ordinal: 0 }]), 'fenced');
+      assert.equal((await world.batch(id)).succeeded, 0);
+    });
+
+    it('a row that is offered while its shard passes on is read by the next holder, or refused', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { database, session } = world;
+      const { id } = await world.plannedBatch({ shards: 1 });
+      const [shard] = await world.claim();
+      const next = await database.openSession();
+      const passOn = async (): Promise<number> => {
+        await database.releaseShards(session, [{ shardId: shard.id, epoch: shard.epoch }]);
+        const [theirs] = await world.claim({ session: next });
+        const index = await database.readJournalIndex(world.leaseOf(theirs, next));
+        return index!.flatMap(({ outcomes }) => outcomes).length;
+      };
+      const [answer, read] = await Promise.all([world.journal(shard, 0, [{ ordinal: 0 }]), passOn()]);
+      assert.equal(read, answer === 'accepted' ? 1 : 0);
+      assert.equal((await world.batch(id)).succeeded, read);
+    });
+
     it('takes nothing for a shard that is committed, even from the session that committed it', async () => {
       await using world = await DatabaseWorld.open(open);
       const { id } = await world.plannedBatch({ shards: 2 });
