@@ -40,15 +40,58 @@ async function workUntilTheMiddle(): Promise<void> {
   }
   facts.results = ended.output_file ?? '';
   await simulator.configure({ rateHang: 0.5, seed: 7 });
+  await cancelOfOpenAi(whole.url);
   facts.open = (await client.jobs.create(job)).id;
   while ((await client.jobs.get(facts.open)).completed_requests < 20) await systemClock.sleep(10);
+}
+
+/** It gets an error line for each request that had no outcome. */
+async function cancelOfOpenAi(url: string): Promise<void> {
+  const batches = `${url}/v1/batches`;
+  const form = new FormData();
+  const request = (at: number): object => ({
+    custom_id: `${at}`,
+    method: 'POST',
+    url: '/v1/chat/completions',
+    body: { model: 'm', messages: [{ role: 'user', content: `${at}` }] },
+  });
+  const lines = Array.from({ length: 40 }, (_, at) => `${JSON.stringify(request(at))}\n`).join('');
+  form.set('purpose', 'batch');
+  form.set('file', new Blob([lines]), 'b.jsonl');
+  const ask = async (
+    input: string,
+    body: string | FormData | null,
+    type?: string,
+  ): Promise<Record<string, unknown>> => {
+    const headers = { 'openai-beta': 'none', ...(type === undefined ? {} : { 'content-type': type }) };
+    const response = await fetch(input, { ...(body === null ? {} : { method: 'POST', body }), headers });
+    assert.ok(response.ok, await response.clone().text());
+    return (await response.json()) as Record<string, unknown>;
+  };
+  const file = await ask(`${url}/v1/files`, form);
+  const creation = {
+    input_file_id: file['id'],
+    endpoint: '/v1/chat/completions',
+    completion_window: '24h',
+  };
+  let batch = await ask(batches, JSON.stringify(creation), 'application/json');
+  while ((batch['request_counts'] as { completed: number } | null)?.completed === 0) {
+    await systemClock.sleep(10);
+    batch = await ask(`${batches}/${String(batch['id'])}`, null);
+  }
+  batch = await ask(`${batches}/${String(batch['id'])}/cancel`, '{}', 'application/json');
+  while (batch['status'] !== 'cancelled') {
+    await systemClock.sleep(10);
+    batch = await ask(`${batches}/${String(batch['id'])}`, null);
+  }
+  assert.ok(typeof batch['error_file_id'] === 'string');
 }
 
 test('a folder of a Bora that was stopped in the middle is sound', async () => {
   let seen = 0;
   const report = await inspectDataFolder(sound.path, { onProgress: (bytes) => (seen = bytes) });
   assert.deepEqual(report.damages, []);
-  assert.deepEqual([report.files, report.batches], [2, 2]);
+  assert.deepEqual([report.files, report.batches], [5, 3]);
   assert.ok(report.objects === 1 && report.bytes > 200_000, JSON.stringify(report));
   assert.equal(seen, report.bytes);
 });
@@ -175,7 +218,8 @@ const PLANTED: readonly Planted[] = [
   {
     name: 'cuts of a line index',
     plant: (folder) =>
-      sql(`UPDATE file_cuts SET bytes = CAST(substr(bytes, 1, length(bytes) - 1) || x'01' AS BLOB)`)(folder),
+      sql(`UPDATE file_cuts SET bytes = CAST(substr(bytes, 1, length(bytes) - 1) || x'01' AS BLOB)
+        WHERE file_id = '${facts.upload}'`)(folder),
     found: () => [['line-index', upload()]],
   },
   {

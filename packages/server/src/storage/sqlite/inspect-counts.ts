@@ -2,6 +2,8 @@ import type { Database as Sqlite } from 'better-sqlite3';
 import type { Damage, DamageKind } from '../ports/inspection.ts';
 
 const ENDED = `('completed', 'failed', 'expired', 'cancelled')`;
+/** A stopped batch of OpenAI's dialect has an error line for each request without an outcome, and counts it nowhere. */
+const IS_DRAINED = `(b.dialect = 'openai' AND b.end_reason IN ('cancelled', 'expired'))`;
 /** Shards of each batch that has not ended. */
 const SHARDS = `
   SELECT b.id, b.state, b.remaining, b.succeeded, b.failed, b.total_requests AS total,
@@ -21,7 +23,9 @@ const QUERIES: readonly (readonly [kind: DamageKind, sql: string])[] = [
      FROM shard s JOIN (SELECT s.id, coalesce(sum(lines) FILTER (WHERE kind = 'output'), 0) AS output,
          coalesce(sum(lines) FILTER (WHERE kind = 'error'), 0) AS error
        FROM shard s LEFT JOIN shard_part ON shard_id = s.id WHERE s.state = 'done' GROUP BY s.id) p ON p.id = s.id
-     WHERE s.succeeded <> p.output OR s.failed <> p.error`,
+       JOIN batch b ON b.id = s.batch_id
+     WHERE s.succeeded <> p.output
+       OR iif(${IS_DRAINED} AND p.error > s.failed, s.count - s.succeeded, s.failed) <> p.error`,
   ],
   [
     'counts',
@@ -52,7 +56,7 @@ const QUERIES: readonly (readonly [kind: DamageKind, sql: string])[] = [
     `SELECT 'job ' || b.id AS subject, format('It counts %d %s requests; its file %s has %d lines.',
        b.counted, b.kind, f.id, f.num_lines) AS detail
      FROM (SELECT id, 'succeeded' AS kind, succeeded AS counted, output_file_id AS file_id FROM batch
-       UNION ALL SELECT id, 'failed', failed, error_file_id FROM batch) b JOIN file f ON f.id = b.file_id
+       UNION ALL SELECT id, 'failed', iif(${IS_DRAINED}, total_requests - succeeded, failed), error_file_id FROM batch b) b JOIN file f ON f.id = b.file_id
      WHERE b.counted <> f.num_lines`,
   ],
   [
