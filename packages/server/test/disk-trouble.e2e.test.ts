@@ -13,7 +13,7 @@ import type { WholeBora, WholeBoraOptions } from '@bora/testkit/whole-bora';
 import { systemClock } from '../src/observe/clock.ts';
 
 const MIB = 1024 * 1024;
-const OPTIONS = { timeout: 100_000 };
+const OPTIONS = { timeout: 300_000 };
 
 describe('the disk fails once between an upload and its results', OPTIONS, () => {
   for (const [code, refusal] of [

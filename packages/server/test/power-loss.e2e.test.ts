@@ -7,7 +7,7 @@ import type { Disk } from '../src/storage/ports/disk.ts';
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
 
-describe('power goes between an upload and its results', { timeout: 120_000 }, () => {
+describe('power goes between an upload and its results', { timeout: 300_000 }, () => {
   it('before every other change of the disk: nothing acknowledged is lost, and nothing held is bought again', async () => {
     const fallen: PowerReport['cuts'][number][] = [];
     // The long form, npm run torture:power, takes each change, and both states of the database for it.

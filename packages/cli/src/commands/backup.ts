@@ -1,6 +1,8 @@
+import { isDiskFull } from '@bora/server/files/storage-failure';
 import type { Command } from 'commander';
 import { administrationCommand, folderOf } from '../administration.ts';
 import type { AdministrationFlags } from '../administration.ts';
+import { CliError } from '../cli-error.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { bytesText, countedText, countText } from '../human-text.ts';
@@ -36,7 +38,9 @@ async function backUp(folder: string, flags: AdministrationFlags, output: Output
     folder,
     output.json ? {} : { onProgress },
     stop.signal,
-  );
+  ).catch((error: unknown) => {
+    throw isDiskFull(error) ? noRoom(folder, error) : error;
+  });
   if (!output.json) progress.clear();
   const { objects, copied, copiedBytes } = report;
   output.result(
@@ -44,4 +48,16 @@ async function backUp(folder: string, flags: AdministrationFlags, output: Output
     `Backed up to ${folder}: ${countedText(objects, 'object')}, ${countText(copied)} of them new (${bytesText(copiedBytes)}).`,
   );
   return EXIT.ok;
+}
+
+function noRoom(folder: string, cause: unknown): CliError {
+  return new CliError(
+    `No room is left in ${folder}.`,
+    {
+      exitCode: EXIT.failure,
+      why: 'The earlier back-up in it is as it was.',
+      whatToDo: 'Make room and run it again: what was copied stays.',
+    },
+    { cause },
+  );
 }

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
 import { startWholeBora } from '@bora/testkit/whole-bora';
 import { bora } from './bora-process.ts';
+
+/** In the header of an SQLite file. */
+const USER_VERSION_AT = 60;
 
 test('backup copies the folder of a running Bora, and refuses a folder that holds something else', async () => {
   await using folder = await makeTemporaryFolder();
@@ -21,4 +25,16 @@ test('backup copies the folder of a running Bora, and refuses a folder that hold
   const refused = await bora(['backup', '--data', whole.dataFolder, whole.dataFolder]);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /holds something else than a back-up/);
+});
+
+test('serve refuses a folder of a newer Bora with a sentence, a code, and code 2', async () => {
+  await using folder = await makeTemporaryFolder();
+  await (await startWholeBora({ dataFolder: folder.path }))[Symbol.asyncDispose]();
+  await using database = await open(join(folder.path, 'bora.sqlite'), 'r+');
+  await database.write(Buffer.from([0, 0, 3, 231]), 0, 4, USER_VERSION_AT);
+  const refused = await bora(['serve', '--data', folder.path, '--port', '0', '--json']);
+  assert.equal(refused.code, 2);
+  const { error } = JSON.parse(refused.stdout) as { error: { code: string; message: string } };
+  assert.equal(error.code, 'data_folder_newer');
+  assert.match(error.message, /written by a newer Bora \(schema 999, .* Start the newer version/);
 });
