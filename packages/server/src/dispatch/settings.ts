@@ -28,7 +28,8 @@ export interface DispatchSettings {
 export const DEFAULT_DISPATCH_SETTINGS: DispatchSettings = {
   maxOpenShards: 256,
   maxUnjournaled: 4096,
-  answerBudgetBytes: 64 * 1024 * 1024,
+  // Four transactions of the journal: one is written, the others gather. Each byte is in memory two to three times on its way.
+  answerBudgetBytes: 32 * 1024 * 1024,
   maxLineBytes: MAX_LINE_BYTES,
   requestBudgetBytes: 64 * 1024 * 1024,
   // A shard that is done within this time skips the journal (docs/decisions/0009); where answers take long, their count in a
