@@ -108,8 +108,15 @@ async function die({ database }: EngineWorld, ordinal: number | null): Promise<v
   await database.burySilentSessions(-1);
 }
 
-async function planned(world: EngineWorld, lines: number): Promise<string> {
-  const batchId = await world.create([await world.upload(chatLines(lines))]);
+async function planned(
+  world: EngineWorld,
+  lines: number,
+  batch: Parameters<EngineWorld['create']>[1] = {},
+): Promise<string> {
+  const input = chatLines(lines).map((line, at) =>
+    batch.model === null ? line.replace('{"messages"', `{"model":"${at < 4 ? 'x' : 'y'}","messages"`) : line,
+  );
+  const batchId = await world.create([await world.upload(input)], batch);
   const hold = hang(undefined);
   world.upstreams.answer = () => hold;
   world.upstreams.serve([]);
@@ -173,5 +180,28 @@ test(
     assert.deepEqual([batch.succeeded, beside], [64, 0]);
     // One request of each of the four shards.
     assert.ok(world.upstreams.maxInFlight > 1 && world.upstreams.maxInFlight <= 4);
+  },
+);
+
+test(
+  'a shard that goes on one request at a time waits for all its dead models, and goes on with any',
+  TIMEOUT,
+  async () => {
+    await using world = await openEngineWorld({ speed: 10 });
+    const [x, y] = ['/v1/chat/completions x', '/v1/chat/completions y'];
+    const batchId = await planned(world, 8, { model: null, routes: null });
+    for (const ordinal of [null, null]) await die(world, ordinal);
+    world.upstreams.serve(['/v1/chat/completions m']);
+    world.upstreams.answer = () => succeeded({});
+    const worker = world.another();
+    worker.start();
+    const { parked } = await world.until(batchId, (batch) => batch.parked.length === 1);
+    assert.deepEqual(parked[0].routes, [x, y]);
+    world.upstreams.serve([y]);
+    await world.until(batchId, ({ succeeded: answered }) => answered === 4);
+    world.upstreams.serve([x, y]);
+    assert.equal((await world.ended(batchId)).succeeded, 8);
+    await worker.stop(0);
+    assert.deepEqual([world.upstreams.maxInFlight, world.upstreams.sent.length], [1, 8]);
   },
 );

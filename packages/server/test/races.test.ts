@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
-import type { Worker } from '../src/dispatch/worker.ts';
 import { Collector } from '../src/files/collector.ts';
 import { readFileRange } from '../src/files/content.ts';
 import { systemClock } from '../src/observe/clock.ts';
@@ -56,7 +55,18 @@ async function startRace(requests = REQUESTS): Promise<Race> {
   const input = await world.upload(chatLines(requests));
   const batchId = await world.create([input], { timeoutMs: HOUR_MS });
   const passDeadline = (): void => void (ahead = HOUR_MS + 1);
-  return { ...world, gates, blobs: blobs!, written, batchId, passDeadline };
+  return {
+    ...world,
+    gates,
+    blobs: blobs!,
+    written,
+    batchId,
+    passDeadline,
+    async [Symbol.asyncDispose]() {
+      gates.letAllGo();
+      await world[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** Declares everybody dead who is there, as if they had been silent for too long. */
@@ -64,11 +74,14 @@ async function buryAll({ database }: EngineWorld): Promise<void> {
   assert.ok((await database.burySilentSessions(-1)) > 0);
 }
 
-async function withAnother(world: EngineWorld, work: (worker: Worker) => Promise<void>): Promise<void> {
-  const worker = world.another();
+async function withAnother(race: Race, work: () => Promise<void>): Promise<void> {
+  const worker = race.another();
   worker.start();
   try {
-    await work(worker);
+    await work();
+  } catch (error) {
+    race.gates.letAllGo();
+    throw error;
   } finally {
     await worker.stop(0);
   }
@@ -148,6 +161,24 @@ describe('a worker that is declared dead and wakes', OPTIONS, () => {
     await assertWhole(race, await race.batch(race.batchId));
     assert.deepEqual(await released(race), race.written.slice(0, 1));
     assert.equal(race.written.length, 2);
+  });
+
+  it('while another writes the same results: its own, which come first, are refused', async () => {
+    await using race = await startRace();
+    race.upstreams.answer = () => succeeded({ small: true });
+    const written = race.gates.hold('commit.after-blobs');
+    race.worker.start();
+    await written.reached;
+    await buryAll(race);
+    const byAnother = race.gates.hold('commit.after-blobs');
+    await withAnother(race, async () => {
+      await byAnother.reached;
+      written.letGo();
+      await race.worker.stop(0);
+      assert.equal((await race.batch(race.batchId)).succeeded, 0);
+      byAnother.letGo();
+      await assertWhole(race, await race.ended(race.batchId));
+    });
   });
 
   it('after it committed: nothing is sent again, and another finishes', async () => {

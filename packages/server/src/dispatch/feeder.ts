@@ -129,10 +129,18 @@ export class Feeder {
   #shardToReadFor(routes: readonly string[] | 'any'): OpenShard | null {
     if (routes.length === 0) return null;
     for (const shard of this.#options.shards) {
-      if (!shard.hasUnread || (shard.isLone && shard.waiting > 0)) continue;
+      if (!shard.hasUnread || (shard.isLone && this.#hasServable(shard))) continue;
       if (routes === 'any' || shard.onlyRoute === null || routes.includes(shard.onlyRoute)) return shard;
     }
     return null;
+  }
+
+  /** Something of it waits that can be sent. If nothing does, what is unread may be for other routes. */
+  #hasServable(shard: OpenShard): boolean {
+    const { lanes, upstreams } = this.#options;
+    if (shard.waiting === 0) return false;
+    const routes = upstreams.routes();
+    return routes === 'any' || lanes.routesOf(shard).some((route) => routes.includes(route));
   }
 
   async #readPage(shard: OpenShard): Promise<void> {

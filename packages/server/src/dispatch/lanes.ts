@@ -31,6 +31,19 @@ export class Lanes {
     if (request !== undefined) this.#push(request);
   }
 
+  /** Of a lone shard whose request waits for none of these routes, lets the first one go that does; false if none does. */
+  letOtherGo(shard: OpenShard, routes: readonly string[]): boolean {
+    const at = shard.later.findIndex(({ route }) => routes.includes(route));
+    if (at === -1) return false;
+    const isOther = (request: Request): boolean => request.shard !== shard || routes.includes(request.route);
+    const held = [...this.#lanes.values()].flatMap(({ ready }) => ready.keep(isOther));
+    if (held.length === 0) return false;
+    const [other] = shard.later.splice(at, 1);
+    shard.later.unshift(...held);
+    this.#push(other);
+    return true;
+  }
+
   endLone(shard: OpenShard): void {
     shard.isLone = false;
     for (const request of shard.later.splice(0)) this.#push(request);
@@ -129,12 +142,11 @@ export class Lanes {
 
   /** Routes that anything of this shard waits for. */
   routesOf(shard: OpenShard): string[] {
-    return [...this.#lanes].flatMap(([route, lane]) => {
-      const waits = lane.ready.some((request) => request.shard === shard);
-      return waits || [...lane.delayed, ...lane.suspects].some((request) => request.shard === shard)
-        ? [route]
-        : [];
-    });
+    const isOf = (request: Request): boolean => request.shard === shard;
+    const routes = [...this.#lanes].flatMap(([route, lane]) =>
+      lane.ready.some(isOf) || [...lane.delayed, ...lane.suspects].some(isOf) ? [route] : [],
+    );
+    return [...new Set([...routes, ...shard.later.map(({ route }) => route)])];
   }
 
   /** Ready, delayed and suspect requests of a route. */

@@ -240,6 +240,7 @@ export class SessionRun {
     if (servable === 'any') return;
     for (const shard of this.#shards) {
       if (shard.isUnderWay) continue;
+      if (shard.isLone && this.#lanes.letOtherGo(shard, servable)) this.#sender.pump();
       const routes = shard.onlyRoute === null ? this.#lanes.routesOf(shard) : [shard.onlyRoute];
       if (routes.length === 0 || routes.some((route) => servable.includes(route))) continue;
       // What it has not read may be for other routes, which would not wake it: it stays while it takes nobody's place.
