@@ -1,3 +1,4 @@
+import { BoraError } from './bora-error.ts';
 import type { Call, Transport } from './transport.ts';
 
 /**
@@ -16,7 +17,15 @@ export async function download(transport: Transport, call: Call): Promise<Readab
     breaks += 1;
     if (etag === null || breaks > transport.maxRetries) throw failure;
     const headers = { range: `bytes=${received}-`, 'if-range': etag };
-    const rest = await transport.send({ ...call, headers });
+    const rest = await transport.send({ ...call, headers }).catch((refusal: unknown) => {
+      // There is nothing behind the bytes that came: only the end of the answer was lost.
+      if (refusal instanceof BoraError && refusal.status === 416) return null;
+      throw refusal;
+    });
+    if (rest === null) {
+      reader = undefined;
+      return;
+    }
     if (rest.status !== 206 || !rest.headers.get('content-range')?.startsWith(`bytes ${received}-`)) {
       await rest.body?.cancel();
       throw failure;

@@ -83,6 +83,15 @@ test('a server that answers the whole file for its rest ends the download', asyn
   assert.equal(calls, 2);
 });
 
+test('a download of which only the end is lost is whole', async () => {
+  await using server = await tinyServer((request, response) => {
+    if (request.headers.range !== undefined) return answerJson(response, { detail: 'No such range.' }, 416);
+    response.writeHead(200, { etag: '"e"', 'transfer-encoding': 'chunked' });
+    response.write(CONTENT, () => response.destroy());
+  });
+  assert.deepEqual(await read(clientOf(server)), CONTENT);
+});
+
 test('results are read through breaks of the connection', async () => {
   const lines = Array.from(
     { length: 50 },
