@@ -54,6 +54,16 @@ test('the curl of the page about moving runs as it stands, to its results', asyn
   await assertSucceeds((JSON.parse(stdout) as { id: string }).id);
 });
 
+test('the TypeScript of the page about moving from OpenAI runs as it stands, to its results', async () => {
+  const [code, ...more] = blocks('docs/move-from-openai.md', 'ts');
+  assert.deepEqual(more, []);
+  assert.ok(code.includes(ADDRESS), code);
+  const program = code.replace(ADDRESS, whole.url);
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', program], { cwd: ROOT });
+  const job = await whole.client.jobs.waitUntilComplete(stdout.trim(), { intervalMs: 20 });
+  assert.deepEqual([job.status, job.succeeded_requests], ['SUCCESS', 1]);
+});
+
 /** What each example of the page about the client prints, in their order. */
 const CLIENT_EXAMPLES = [
   /^request-0 \S.*\nrequest-1 \S.*\nrequest-2 \S.*\n$/,
