@@ -63,6 +63,13 @@ for (const [what, parts] of [
   });
 }
 
+test('text parts without a name are skipped', async () => {
+  const nameless: Part = { headers: ['content-disposition: form-data;] name="purpose"'], content: 'ocr' };
+  const { status, body } = await uploadChunks([formOf([nameless, filePart(), nameless])]);
+  assert.equal(status, 200, body);
+  assert.equal((JSON.parse(body) as MistralFile).purpose, 'batch');
+});
+
 test('a form that ends early is refused wherever it ends, and leaves nothing behind', async () => {
   const body = formOf([textPart('purpose', 'batch'), filePart()]);
   const had = await traces();

@@ -57,7 +57,9 @@ export async function readMultipart<T>(
     stored = store({ bytes: stream, filename }, fields);
     stored.catch(fail);
   });
-  parser.on('field', (name, value, _nameTruncated, valueTruncated) => {
+  // The parser tells of parts without a name, too, whatever its types say.
+  parser.on('field', (name: string | undefined, value, _nameTruncated, valueTruncated) => {
+    if (name === undefined) return;
     if (valueTruncated) fail(tooLong(name));
     if (texts.has(name)) fail(severalTexts(name));
     texts.set(name, value);
