@@ -25,7 +25,8 @@ export interface MistralFile {
   readonly bytes: number;
   readonly created_at: number;
   readonly filename: string;
-  readonly purpose: FilePurpose;
+  /** The last four are given by OpenAI's clients alone. */
+  readonly purpose: FilePurpose | 'assistants' | 'vision' | 'user_data' | 'evals';
   readonly sample_type: SampleType;
   /** Lines of a JSONL file; null if they were not counted. */
   readonly num_lines: number | null;

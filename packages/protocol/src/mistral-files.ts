@@ -5,6 +5,9 @@ import { pageNumber, pageSize, queryBoolean, queryInteger, queryList, queryValue
 export const FILE_PURPOSES = ['fine-tune', 'batch', 'ocr', 'audio'] as const;
 export type FilePurpose = (typeof FILE_PURPOSES)[number];
 
+/** Purposes that only OpenAI's dialect gives; SDKs of Mistral's read them as they read any word (measured). */
+export const OPENAI_ONLY_PURPOSES = ['assistants', 'vision', 'user_data', 'evals'] as const;
+
 /** What lies inside. `batch_*` are batch input, output and error files (spec); `ocr_input` was seen live. */
 export const SAMPLE_TYPES = [
   'pretrain',
@@ -38,7 +41,7 @@ export const mistralFile = z.object({
   /** Unix seconds. */
   created_at: z.int(),
   filename: z.string(),
-  purpose: z.enum(FILE_PURPOSES),
+  purpose: z.enum([...FILE_PURPOSES, ...OPENAI_ONLY_PURPOSES]),
   sample_type: z.enum(SAMPLE_TYPES),
   /** Lines of a JSONL file, a last line without line break included; null if they were not counted. */
   num_lines: z.int().min(0).nullable(),

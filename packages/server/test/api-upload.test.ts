@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { ErrorBody } from '@bora/protocol/mistral-errors';
-import { mistralFile } from '@bora/protocol/mistral-files';
+import { openAiFile } from '@bora/protocol/openai-files';
 import type { FileList } from '@bora/protocol/mistral-files';
 import { DiskError } from '../src/storage/ports/disk.ts';
 import type { ApiServer } from './api-server.ts';
@@ -31,8 +31,8 @@ for (const [order, parts] of [
   test(`a batch file is taken with its purpose ${order} it, and answered with every key`, async () => {
     const { status, body } = await upload(server, parts);
     assert.equal(status, 200);
-    assert.deepEqual(Object.keys(body), Object.keys(mistralFile.shape));
-    mistralFile.parse(body);
+    assert.deepEqual(Object.keys(body), Object.keys(openAiFile.shape));
+    openAiFile.parse(body);
     assert.equal(body.purpose, 'batch');
     assert.equal(body.sample_type, 'batch_request');
     assert.equal(body.source, 'upload');

@@ -8,7 +8,7 @@ import { silentLog } from '../src/observe/log.ts';
 import type { BatchRecord } from '../src/storage/ports/batch-records.ts';
 import { BlobMissingError } from '../src/storage/ports/blobs.ts';
 import type { BlobStore } from '../src/storage/ports/blobs.ts';
-import type { FileRecord } from '../src/storage/ports/file-records.ts';
+import type { ListedFile } from '../src/storage/ports/file-records.ts';
 import { openSqliteDatabase } from '../src/storage/sqlite/open-sqlite-database.ts';
 import { openEngineWorld } from './engine-world.ts';
 import type { EngineWorld } from './engine-world.ts';
@@ -112,7 +112,7 @@ async function assertFileOfDeleted(race: Race, purged: Gate): Promise<void> {
   assert.equal(race.upstreams.sent.length, REQUESTS);
 }
 
-async function resultFiles({ database, workspaceId }: EngineWorld): Promise<FileRecord[]> {
+async function resultFiles({ database, workspaceId }: EngineWorld): Promise<ListedFile[]> {
   const { files } = await database.listFiles(workspaceId, {
     viewer: null,
     page: 0,

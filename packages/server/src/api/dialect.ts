@@ -1,13 +1,26 @@
 import type { FastifyRequest } from 'fastify';
 import type { Dialect } from '../storage/ports/batch-records.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set where the body of a call tells more than `dialectOf` can see. */
+    dialect?: Dialect;
+  }
+}
+
 /**
  * Whose API a call is written for. Some paths are of one alone; the others both have, and there the headers tell that OpenAI's SDKs send
- * with each call (measured), and Azure's.
+ * with each call (measured), and Azure's, or a parameter that only OpenAI's has.
  */
-export function dialectOf({ url, headers }: Pick<FastifyRequest, 'url' | 'headers'>): Dialect {
+export function dialectOf({
+  url,
+  headers,
+  dialect,
+}: Pick<FastifyRequest, 'url' | 'headers' | 'dialect'>): Dialect {
+  if (dialect !== undefined) return dialect;
   if (/^\/v1\/(batches|uploads)(?=[/?]|$)/.test(url)) return 'openai';
   if (/^\/v1\/batch(?=[/?]|$)/.test(url)) return 'mistral';
+  if (/^\/v1\/files\?(.*&)?(after|limit|order)=/.test(url)) return 'openai';
   const isOpenAi = Object.keys(headers).some(
     (name) => name.startsWith('x-stainless-') || name.startsWith('openai-') || name === 'api-key',
   );

@@ -5,7 +5,7 @@ import { contentRangeHeader, contentRangeOf } from '../../files/ranges.ts';
 import type { FileRecord } from '../../storage/ports/file-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError, fileNotFound } from '../errors.ts';
-import { fileIdOf } from '../path-ids.ts';
+import { askedFileId } from './asked-file.ts';
 
 /**
  * `GET` and `HEAD /v1/files/{file_id}/content`: the bytes, whole or one range of them. A file never changes, so its id is its
@@ -17,7 +17,7 @@ export function contentRoute(app: FastifyInstance, deps: ApiDependencies): void 
     url: '/v1/files/:file_id/content',
     config: { access: 'signed' },
     handler: async (request, reply) => {
-      const fileId = fileIdOf(request.params);
+      const fileId = askedFileId(request);
       const { workspaceId, creator } = request.caller;
       const { signature, batch } = request.query as { signature?: string; batch?: string };
       // The signature, which is checked by now, covers the batch.

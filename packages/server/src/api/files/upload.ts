@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { fileUploadFields } from '@bora/protocol/mistral-files';
-import type { FilePurpose, MistralFile, SampleType } from '@bora/protocol/mistral-files';
-import { OPENAI_UPLOAD_PURPOSES } from '@bora/protocol/openai-files';
+import type { FilePurpose, SampleType } from '@bora/protocol/mistral-files';
 import type { OpenAiFile } from '@bora/protocol/openai-files';
 import type { FastifyInstance } from 'fastify';
 import type { Caller } from '../../access/authenticate.ts';
-import type { SettledUpload, UploadFacts } from '../../files/ingest.ts';
+import type { SettledUpload } from '../../files/ingest.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { dialectOf } from '../dialect.ts';
 import { ApiError } from '../errors.ts';
-import { invalidParameter } from '../openai/validation.ts';
+import { expiresAfterIn, settleOpenAi } from '../openai/file-fields.ts';
 import { validate } from '../validation.ts';
+import type { KnownFacts } from './file-names.ts';
 import { displayName, mayBeJsonl, mimetypeOf } from './file-names.ts';
-import { fileViewOf } from './file-view.ts';
+import { fileView } from './file-view.ts';
 import { readMultipart } from './multipart.ts';
 import { storeFile } from './store-file.ts';
 
@@ -31,30 +31,27 @@ const SAMPLE_TYPE: Readonly<Record<FilePurpose, SampleType>> = {
  * purpose may be known; whether a bad line refuses it is decided behind the last part. What is refused leaves nothing behind.
  */
 export function uploadRoute(app: FastifyInstance, deps: ApiDependencies): void {
-  app.post(
-    '/v1/files',
-    { config: { access: 'write' } },
-    async (request): Promise<MistralFile | OpenAiFile> => {
-      const { caller } = request;
-      let dialect = dialectOf(request);
-      const file = await readMultipart(request.raw, ({ bytes, filename }, fields) => {
-        const facts = factsOf(caller, displayName(filename));
-        return storeFile(deps, caller, facts, bytes, {
-          check: mayBeJsonl(facts.mimetype) ? 'index-only' : 'no-index',
-          settle: async () => {
-            const given = await fields;
-            if (hasOpenAiField(given)) dialect = 'openai';
-            return dialect === 'openai' ? settleOpenAi(facts, given) : settle(facts, given, deps.clock.now());
-          },
-        });
+  app.post('/v1/files', { config: { access: 'write' } }, async (request): Promise<OpenAiFile> => {
+    const { caller } = request;
+    const file = await readMultipart(request.raw, ({ bytes, filename }, fields) => {
+      const facts = factsOf(caller, displayName(filename));
+      return storeFile(deps, caller, facts, bytes, {
+        check: mayBeJsonl(facts.mimetype) ? 'index-only' : 'no-index',
+        settle: async () => {
+          const given = await fields;
+          // No client of Mistral's sends it.
+          if (expiresAfterIn(given) !== undefined) request.dialect = 'openai';
+          const now = deps.clock.now();
+          return dialectOf(request) === 'openai'
+            ? settleOpenAi(facts, given, now)
+            : settle(facts, given, now);
+        },
       });
-      deps.log.info({ file: file.id, purpose: file.purpose, bytes: file.bytes }, 'took an upload');
-      return fileViewOf(dialect, file);
-    },
-  );
+    });
+    deps.log.info({ file: file.id, purpose: file.purpose, bytes: file.bytes }, 'took an upload');
+    return fileView(file, dialectOf(request));
+  });
 }
-
-type KnownFacts = UploadFacts & { readonly mimetype: string };
 
 /** What is known while the bytes stream; the rest is provisional. */
 function factsOf({ workspaceId, creator }: Caller, filename: string): KnownFacts {
@@ -90,33 +87,6 @@ function settle(facts: KnownFacts, fields: ReadonlyMap<string, string>, now: num
       expiresAt: expiry === undefined ? null : now + expiry * HOUR_MS,
     },
     check: purpose === 'batch' ? 'refuse-bad-lines' : 'no-index',
-  };
-}
-
-/** What no client of Mistral's sends. */
-function hasOpenAiField(fields: ReadonlyMap<string, string>): boolean {
-  return [...fields.keys()].some((name) => name.startsWith('expires_after'));
-}
-
-/** OpenAI's API takes a file of requests as it is: what is wrong with its lines is told by the batch that reads it (observed). */
-function settleOpenAi(facts: KnownFacts, fields: ReadonlyMap<string, string>): SettledUpload {
-  const purpose = fields.get('purpose');
-  const known = OPENAI_UPLOAD_PURPOSES.find((each) => each === purpose);
-  if (purpose === undefined) {
-    throw invalidParameter("Missing required parameter: 'purpose'.", 'purpose', 'missing_required_parameter');
-  }
-  if (known === undefined) {
-    const purposes = OPENAI_UPLOAD_PURPOSES.map((each) => `'${each}'`).join(', ');
-    throw invalidParameter(`'${purpose}' is not one of [${purposes}] - 'purpose'`, 'purpose', null);
-  }
-  const isBatch = known === 'batch' && mayBeJsonl(facts.mimetype);
-  if (known === 'batch' && !isBatch) {
-    throw invalidParameter('Invalid file format for Batch API. Must be .jsonl', null, null);
-  }
-  const mimetype = isBatch ? 'application/jsonl' : facts.mimetype;
-  return {
-    facts: { ...facts, purpose: known, sampleType: SAMPLE_TYPE[known], mimetype },
-    check: isBatch ? 'index-only' : 'no-index',
   };
 }
 

@@ -19,8 +19,11 @@ export interface FileRecords {
   /** Null if unknown, deleted, expired, in another workspace or another user's: these look the same from outside. */
   getFile(workspaceId: string, fileId: string, viewer: string | null): Promise<FileRecord | null>;
 
-  /** Newest first; ties by id. */
-  listFiles(workspaceId: string, filter: FileFilter): Promise<{ files: FileRecord[]; total: number | null }>;
+  /** In order of creation, files of the same millisecond by id. `total` counts all that match, wherever the page begins. */
+  listFiles(workspaceId: string, filter: FileFilter): Promise<{ files: ListedFile[]; total: number | null }>;
+
+  /** The place of a file in its workspace's lists, which it keeps until it is purged: lists go on behind what is deleted meanwhile. Null if there was none. */
+  findFilePlace(workspaceId: string, fileId: string): Promise<FilePlace | null>;
 
   /**
    * Parts of the manifest from the one that holds byte `offset`, in order: at most `maxParts`, and inline bytes
@@ -81,6 +84,11 @@ export interface FileRecord extends FileFacts {
   readonly createdAt: number;
 }
 
+/** A list has thousands, and each line index may have tens of KiB. */
+export type ListedFile = Omit<FileRecord, 'lineIndex'>;
+
+export type FilePlace = Pick<FileRecord, 'id' | 'createdAt'>;
+
 /** What one pass over an uploaded JSONL file learned, besides the cuts. */
 export interface LineIndexSummary {
   /** Format version of summary and cuts; 1. */
@@ -137,6 +145,10 @@ export interface FileFilter {
   readonly page: number;
   readonly pageSize: number;
   readonly includeTotal: boolean;
+  /** Only what comes behind this file in the order: a place in it stays the same for life. Default: from the first. */
+  readonly after?: FilePlace;
+  /** Default: newest first. */
+  readonly order?: 'newest-first' | 'oldest-first';
   readonly sampleTypes?: readonly string[];
   readonly sources?: readonly string[];
   readonly mimetypes?: readonly string[];

@@ -1,6 +1,13 @@
 import { creatorOf, NOBODY } from '../ports/audit-records.ts';
 import type { ManifestPart } from '../ports/blob-names.ts';
-import type { FileFilter, FileRecord, FileRecords, NewFile } from '../ports/file-records.ts';
+import type {
+  FileFilter,
+  FilePlace,
+  FileRecord,
+  FileRecords,
+  ListedFile,
+  NewFile,
+} from '../ports/file-records.ts';
 import { WorkspaceFull } from '../ports/file-records.ts';
 import { audit } from './audit-store.ts';
 import { blobFrom, blobLength, blobValues, ownBlob, type BlobColumns } from './blob-columns.ts';
@@ -13,7 +20,10 @@ import { storedFiles } from './workspace-usage.ts';
 /** Inline bytes that one manifest page may carry. */
 const PAGE_INLINE_BYTES = 1024 * 1024;
 
-interface FileRow {
+const LISTED_COLUMNS = `id, workspace_id, filename, purpose, sample_type, source, mimetype, bytes, num_lines, signature, visibility,
+  expires_at, created_by, created_at`;
+
+interface ListedRow {
   readonly id: string;
   readonly workspace_id: string;
   readonly filename: string;
@@ -27,8 +37,11 @@ interface FileRow {
   readonly visibility: 'workspace' | 'user';
   readonly expires_at: number | null;
   readonly created_by: string | null;
-  readonly line_index: string | null;
   readonly created_at: number;
+}
+
+interface FileRow extends ListedRow {
+  readonly line_index: string | null;
 }
 
 export function fileStore(context: StoreContext): Synchronous<FileRecords> {
@@ -107,10 +120,15 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
 
     listFiles(workspaceId, filter) {
       const { where, values } = fileConditions(context, workspaceId, filter);
-      const rows = all<FileRow>(
+      const { after, order = 'newest-first' } = filter;
+      const [direction, behind] = order === 'newest-first' ? ['DESC', '<'] : ['ASC', '>'];
+      const place = after === undefined ? [] : [after.createdAt, after.id];
+      const rows = all<ListedRow>(
         context,
-        `SELECT * FROM file WHERE ${where} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?`,
+        `SELECT ${LISTED_COLUMNS} FROM file WHERE ${where} ${after === undefined ? '' : `AND (created_at, id) ${behind} (?, ?)`}
+         ORDER BY created_at ${direction}, id ${direction} LIMIT ? OFFSET ?`,
         ...values,
+        ...place,
         filter.pageSize,
         filter.page * filter.pageSize,
       );
@@ -118,8 +136,16 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
         ? first<{ total: number }>(context, `SELECT count(*) AS total FROM file WHERE ${where}`, ...values)!
             .total
         : null;
-      return { files: rows.map(fileFrom), total };
+      return { files: rows.map(listedFrom), total };
     },
+
+    findFilePlace: (workspaceId, fileId) =>
+      first<FilePlace>(
+        context,
+        'SELECT id, created_at AS createdAt FROM file WHERE id = ? AND workspace_id = ?',
+        fileId,
+        workspaceId,
+      ) ?? null,
 
     readManifest(fileId, offset, maxParts) {
       const rows = all<BlobColumns & { start: number }>(
@@ -223,6 +249,11 @@ export function insertFile(context: StoreContext, file: Omit<NewFile, 'manifest'
 }
 
 function fileFrom(row: FileRow): FileRecord {
+  const lineIndex = row.line_index === null ? null : (JSON.parse(row.line_index) as FileRecord['lineIndex']);
+  return { ...listedFrom(row), lineIndex };
+}
+
+function listedFrom(row: ListedRow): ListedFile {
   return {
     id: row.id,
     workspaceId: row.workspace_id,
@@ -237,7 +268,6 @@ function fileFrom(row: FileRow): FileRecord {
     visibility: row.visibility,
     expiresAt: row.expires_at,
     createdBy: row.created_by,
-    lineIndex: row.line_index === null ? null : (JSON.parse(row.line_index) as FileRecord['lineIndex']),
     createdAt: row.created_at,
   };
 }

@@ -25,6 +25,7 @@ const METHODS = Object.keys({
   getFile: 0,
   findNamedFile: 0,
   listFiles: 0,
+  findFilePlace: 0,
   readManifest: 0,
   readCuts: 0,
   deleteFile: 0,

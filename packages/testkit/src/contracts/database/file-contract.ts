@@ -120,6 +120,39 @@ export function registerFileContract(open: OpenDatabase): void {
       assert.equal(untold.total, null);
     });
 
+    it('lists behind a file in either order, though files have one time, are made meanwhile, or it is deleted', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { database, workspaceId, clock } = world;
+      const made: string[] = [];
+      for (let count = 0; count < 9; count++) {
+        made.push((await world.createFile()).id);
+        if (count % 3 === 2) await clock.advance(1);
+      }
+      for (const order of ['newest-first', 'oldest-first'] as const) {
+        const walked: string[] = [];
+        let after: FileFilter['after'];
+        for (;;) {
+          const filter = { ...ALL, pageSize: 2, order, after };
+          const { files, total } = await database.listFiles(workspaceId, filter);
+          assert.equal(total, order === 'newest-first' ? 9 : 10);
+          walked.push(...files.map(({ id }) => id));
+          if (files.length < 2) break;
+          after = files[1];
+        }
+        assert.deepEqual(walked.toSorted(), made.toSorted());
+        if (order === 'newest-first') made.push((await world.createFile()).id);
+      }
+
+      const { files } = await database.listFiles(workspaceId, { ...ALL, pageSize: 3 });
+      await database.deleteFile(workspaceId, files[1].id);
+      const after = (await database.findFilePlace(workspaceId, files[1].id))!;
+      assert.deepEqual(after, { id: files[1].id, createdAt: files[1].createdAt });
+      const behind = await database.listFiles(workspaceId, { ...ALL, pageSize: 1, after });
+      assert.equal(behind.files[0].id, files[2].id);
+      assert.equal(await database.findFilePlace(await world.workspace('other'), files[1].id), null);
+      assert.equal(await database.findFilePlace(workspaceId, 'none'), null);
+    });
+
     it('hides a deleted file at once and goes on reading it for running batches', async () => {
       await using world = await DatabaseWorld.open(open);
       const { database, workspaceId } = world;
