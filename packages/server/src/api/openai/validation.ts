@@ -47,7 +47,7 @@ function refusalOf(issue: z.core.$ZodIssue): ApiError {
           'missing_required_parameter',
         );
       }
-      return unsupportedValue(param, JSON.stringify(issue.input), issue.values.map(String));
+      return unsupportedValue(param, wordOf(issue.input), issue.values.map(String));
     case 'too_big':
     case 'too_small':
       return outOfRange(issue, param);
@@ -75,6 +75,10 @@ function outOfRange(issue: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall, pa
     param,
     code,
   );
+}
+
+function wordOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function nameOf(value: unknown): string {

@@ -22,7 +22,10 @@ export interface FileRecords {
   /** In order of creation, files of the same millisecond by id. `total` counts all that match, wherever the page begins. */
   listFiles(workspaceId: string, filter: FileFilter): Promise<{ files: ListedFile[]; total: number | null }>;
 
-  /** The place of a file in its workspace's lists, which it keeps until it is purged: lists go on behind what is deleted meanwhile. Null if there was none. */
+  /**
+   * The place of a file in its workspace's lists. It keeps it for a day after its purge, so that lists go on behind what is deleted
+   * meanwhile. Null if there is none.
+   */
   findFilePlace(workspaceId: string, fileId: string): Promise<FilePlace | null>;
 
   /**
@@ -47,7 +50,7 @@ export interface FileRecords {
    */
   deleteFile(workspaceId: string, fileId: string, by?: Actor): Promise<boolean>;
 
-  /** Hides files whose `expiresAt` has passed and queues their purge. Returns how many. */
+  /** Hides files whose `expiresAt` has passed and queues their purge; forgets places of purged ones. Returns how many expired. */
   expireFiles(limit: number): Promise<number>;
 }
 

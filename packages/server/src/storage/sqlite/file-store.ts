@@ -23,6 +23,9 @@ const PAGE_INLINE_BYTES = 1024 * 1024;
 const LISTED_COLUMNS = `id, workspace_id, filename, purpose, sample_type, source, mimetype, bytes, num_lines, signature, visibility,
   expires_at, created_by, created_at`;
 
+/** How long the place of a purged file is known. */
+const PLACE_KEPT_MS = 24 * 60 * 60 * 1000;
+
 interface ListedRow {
   readonly id: string;
   readonly workspace_id: string;
@@ -142,9 +145,9 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
     findFilePlace: (workspaceId, fileId) =>
       first<FilePlace>(
         context,
-        'SELECT id, created_at AS createdAt FROM file WHERE id = ? AND workspace_id = ?',
-        fileId,
-        workspaceId,
+        `SELECT id, created_at AS createdAt FROM file WHERE id = :fileId AND workspace_id = :workspaceId
+         UNION ALL SELECT id, created_at FROM purged_file WHERE id = :fileId AND workspace_id = :workspaceId`,
+        { workspaceId, fileId },
       ) ?? null,
 
     readManifest(fileId, offset, maxParts) {
@@ -192,6 +195,7 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
     },
 
     expireFiles(limit) {
+      run(context, 'DELETE FROM purged_file WHERE purged_at <= ?', context.now() - PLACE_KEPT_MS);
       const due = all<{ id: string }>(
         context,
         'SELECT id FROM file WHERE expires_at <= ? AND hidden_at IS NULL LIMIT ?',

@@ -313,6 +313,13 @@ function purgeFile(context: StoreContext, fileId: string, limit: number): 'more'
   releaseOwned(context, `file/${fileId}`);
   run(context, 'DELETE FROM file_cuts WHERE file_id = ?', fileId);
   run(context, 'DELETE FROM file_reference WHERE file_id = ?', fileId);
+  run(
+    context,
+    `INSERT INTO purged_file (id, workspace_id, created_at, purged_at)
+     SELECT id, workspace_id, created_at, ? FROM file WHERE id = ?`,
+    context.now(),
+    fileId,
+  );
   run(context, 'DELETE FROM file WHERE id = ?', fileId);
   return 'done';
 }

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { FileFilter } from '@bora/server/storage/ports/file-records';
 import { BlobNotWritten } from '@bora/server/storage/ports/file-records';
-import { DatabaseWorld, inline, newBatch, newFile, NO_LIMITS, type OpenDatabase } from './database-world.ts';
+import {
+  DatabaseWorld,
+  DAY_MS,
+  inline,
+  newBatch,
+  newFile,
+  NO_LIMITS,
+  type OpenDatabase,
+} from './database-world.ts';
 
 const ALL: FileFilter = { viewer: null, page: 0, pageSize: 100, includeTotal: true };
 
@@ -147,10 +155,15 @@ export function registerFileContract(open: OpenDatabase): void {
       await database.deleteFile(workspaceId, files[1].id);
       const after = (await database.findFilePlace(workspaceId, files[1].id))!;
       assert.deepEqual(after, { id: files[1].id, createdAt: files[1].createdAt });
+      assert.deepEqual(await world.runPurges(), ['done']);
+      assert.deepEqual(await database.findFilePlace(workspaceId, files[1].id), after);
       const behind = await database.listFiles(workspaceId, { ...ALL, pageSize: 1, after });
       assert.equal(behind.files[0].id, files[2].id);
       assert.equal(await database.findFilePlace(await world.workspace('other'), files[1].id), null);
       assert.equal(await database.findFilePlace(workspaceId, 'none'), null);
+      await clock.advance(DAY_MS);
+      await database.expireFiles(10);
+      assert.equal(await database.findFilePlace(workspaceId, files[1].id), null);
     });
 
     it('hides a deleted file at once and goes on reading it for running batches', async () => {
