@@ -7,6 +7,7 @@ import { deleteFile, deleteJob, sawProgress } from './workload.ts';
 
 /** After a start: everything that was acknowledged is there as it was, and what was deleted stays away. */
 export async function checkStart(life: Life, books: TortureBooks): Promise<void> {
+  await listsAll(life, books);
   await findUnanswered(life, books);
   for (const file of books.files) {
     if (file.deletion === 'done') await isGone(life, 'file', file.id);
@@ -24,6 +25,15 @@ export async function checkStart(life: Life, books: TortureBooks): Promise<void>
     for (const { id, sha256 } of job.end?.files ?? []) await sameBytes(life, id, sha256);
   }
   await finishDeletions(life, books);
+}
+
+async function listsAll(life: Life, books: TortureBooks): Promise<void> {
+  const listed = new Set<string>();
+  await life.call(async (client) => {
+    for await (const { id } of client.files.listAll()) listed.add(id);
+  });
+  const lost = books.files.find(({ id, deletion }) => deletion === 'no' && !listed.has(id));
+  if (lost !== undefined) throw new PromiseBroken(`File ${lost.id}, which was acknowledged, is not listed.`);
 }
 
 /** A create that was not answered has happened, and its job is there, or has not, and never will. */

@@ -116,11 +116,12 @@ export class TortureRun implements AsyncDisposable {
     const isHit = death.point === last;
     const counts = isHit ? books.aimed : books.fallen;
     counts[last] = (counts[last] ?? 0) + 1;
-    books.lastFound = this.#audit.found();
+    books.lastFound = this.#isBegun ? this.#audit.found() : [];
     for (const found of books.lastFound) books.found[found] = (books.found[found] ?? 0) + 1;
   }
 
   async #look(before: ReturnType<Audit['received']>): Promise<void> {
+    if (!this.#isBegun) return;
     const violations = await this.#audit.run(this.books, before);
     if (violations.length > 0) throw new PromiseBroken(violations.join('\n'));
   }
@@ -181,6 +182,11 @@ export class TortureRun implements AsyncDisposable {
       clockAheadMs: this.books.clockAheadMs,
       trace: this.#trace,
     };
+  }
+
+  /** Before, a kill may have fallen into the very first start, which leaves no database, or one without tables. */
+  get #isBegun(): boolean {
+    return this.books.checkedStarts > 0;
   }
 
   get #trace(): string {
