@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
+import { faultyDatabase } from '@bora/testkit/faulty-database';
 import { answerOf, createJob, INPUT, MODEL, REQUESTS, wrongResults } from '@bora/testkit/power/requests';
 import { quickened } from '@bora/testkit/quickened-clock';
 import { startScriptedUpstream } from '@bora/testkit/scripted-upstream';
@@ -122,6 +123,40 @@ describe('the disk is full for a while', OPTIONS, () => {
     assert.deepEqual(await wrongResults(world.bora.client, await world.ended(id)), []);
     assert.equal(world.upstream.requests.length, REQUESTS);
   });
+});
+
+describe('the database fails during an upload', OPTIONS, () => {
+  for (const [method, fate, failures, status, files] of [
+    ['reserveBlobs', 'fail-before', 1, 500, 0],
+    ['reserveBlobs', 'fail-after-commit', 1, 500, 0],
+    ['createFile', 'fail-before', 1, 200, 1],
+    ['createFile', 'fail-after-commit', 1, 200, 1],
+    ['createFile', 'fail-before', 2, 500, 0],
+    // Nobody who is told of a failure knows whether it happened all the same.
+    ['createFile', 'fail-after-commit', 2, 500, 1],
+  ] as const) {
+    it(`${method}, ${fate}, ${failures} times: the file is whole, or not there`, async () => {
+      let left = failures;
+      await using world = await openWorld(new SimulatedDisk(), {
+        overrides: {
+          database: (database) =>
+            faultyDatabase(database, (called) => (called === method && left-- > 0 ? fate : 'pass')),
+        },
+      });
+      const { client } = world.bora;
+      const answered = await world.upload().then(
+        () => 200,
+        (error: { status?: number }) => error.status,
+      );
+      assert.equal(answered, status);
+      assert.ok(left <= 0);
+      assert.equal((await client.files.list()).data.length, files);
+      await world.upload();
+      for (const { id } of (await client.files.list()).data) {
+        assert.equal(await new Response(await client.files.content(id)).text(), INPUT);
+      }
+    });
+  }
 });
 
 interface World extends AsyncDisposable {
