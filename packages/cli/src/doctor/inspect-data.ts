@@ -22,19 +22,19 @@ export async function inspectData(
 ): Promise<ExitCode> {
   const { inspectDataFolder } = await import('@bora/server');
   const progress = new Progress(process.stderr, () => performance.now());
-  const onProgress = (bytes: number, total: number): void =>
-    progress.show({
-      done: Math.floor(bytes / MIB),
-      total: Math.floor(total / MIB),
-      failed: 0,
-      state: 'MiB read',
-      waiting: [],
-    });
+  let shown = -1;
+  const onProgress = (bytes: number, total: number): void => {
+    const done = Math.floor(bytes / MIB);
+    // Told for each chunk, it would draw more than it reads.
+    if (done === shown) return;
+    shown = done;
+    progress.show({ done, total: Math.floor(total / MIB), failed: 0, state: 'MiB read', waiting: [] });
+  };
   const report = await inspectDataFolder(folder, output.json ? { repair } : { repair, onProgress }, signal);
   if (!output.json) progress.clear();
   const left = report.damages.filter(({ isRepaired }) => !isRepaired).length;
   output.result({ ok: left === 0, ...report }, reportText(folder, report));
-  if (!output.json) output.say(verdict(report, left));
+  if (report.damages.length > 0) output.say(verdict(report, left));
   return left === 0 ? EXIT.ok : EXIT.checkFailed;
 }
 
@@ -56,7 +56,6 @@ function reportText(folder: string, { files, batches, objects, bytes, damages }:
 }
 
 function verdict({ damages }: InspectionReport, left: number): string {
-  if (damages.length === 0) return '';
   const found = `${countedText(damages.length, 'damage')} found`;
   if (left === 0) return `\n${found}, all repaired.`;
   const repairable = damages.filter(({ repair, isRepaired }) => repair !== null && !isRepaired).length;
