@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
 import type { FastifyInstance } from 'fastify';
+import manifest from '../package.json' with { type: 'json' };
 import { AuditRetention } from './access/audit-retention.ts';
 import { Authenticator } from './access/authenticate.ts';
 import { checkBinding } from './access/loopback.ts';
@@ -328,6 +329,7 @@ async function open(
     keepMs: config.auditDays * DAY_MS,
   });
   const api = createApi({
+    version: manifest.version,
     database,
     blobs,
     session: opening.use(new WritingSession(database, clock, logOf(log, 'api'))),

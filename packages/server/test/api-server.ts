@@ -88,6 +88,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     waiting: null,
   };
   const deps: ApiDependencies = {
+    version: '0.0.0',
     database,
     blobs,
     session,

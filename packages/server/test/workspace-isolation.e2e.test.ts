@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
 import { startWholeBora } from '@bora/testkit/whole-bora';
-import { FORWARDED_ENDPOINTS } from '../src/api/gateway/forward-call.ts';
+import { FORWARDED_ENDPOINTS } from '@bora/protocol/operations';
 import type { WholeBora } from '@bora/testkit/whole-bora';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { createApiKey } from '../src/access/create-key.ts';
@@ -54,6 +54,10 @@ const WITHOUT_PARAMETER: Readonly<Record<string, string>> = {
   'GET /v1/batches': 'lists show only what is their own',
   'HEAD /v1/batches': 'lists show only what is their own',
   'POST /v1/batches': 'a batch cannot be made over a file of another workspace',
+  'GET /openapi.json': 'public pages name nobody',
+  'HEAD /openapi.json': 'public pages name nobody',
+  'GET /reference': 'public pages name nobody',
+  'HEAD /reference': 'public pages name nobody',
   'OPTIONS /*': 'public, takes no id',
   'GET /healthz': 'public pages name nobody',
   'HEAD /healthz': 'public pages name nobody',

@@ -37,6 +37,7 @@ import { getBatchRoute } from './openai/get-batch.ts';
 import { listBatchesRoute } from './openai/list-batches.ts';
 import { observeCalls } from './observe-calls.ts';
 import { limitSlowClients } from './slow-clients.ts';
+import { referenceRoutes } from './reference/openapi-document.ts';
 import { stampAnswers } from './stamp-answers.ts';
 import { refuseBorrowedNames } from './known-host.ts';
 import { requestIdOf, withoutDoubledVersion } from './transport.ts';
@@ -101,6 +102,7 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   pauseUpstreamRoute(app, deps);
   resumeUpstreamRoute(app, deps);
 
+  referenceRoutes(app, deps.version);
   healthRoute(app);
   readyRoute(app, deps);
   metricsRoute(app, deps);

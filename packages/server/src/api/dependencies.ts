@@ -14,6 +14,7 @@ import type { WritingSession } from './writing-session.ts';
 
 /** All that the HTTP edge stands on. */
 export interface ApiDependencies {
+  readonly version: string;
   readonly database: Database;
   readonly blobs: BlobStore;
   readonly session: WritingSession;

@@ -1,17 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { BATCH_ENDPOINTS } from '@bora/protocol/batch-endpoints';
+import { FORWARDED_ENDPOINTS } from '@bora/protocol/operations';
 import type { FastifyInstance } from 'fastify';
 import { GatewayRefused } from '../../gateway/gateway.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError } from '../errors.ts';
-
-/** Synchronous calls of both dialects that take JSON and name a model in it. */
-export const FORWARDED_ENDPOINTS: readonly string[] = [
-  ...BATCH_ENDPOINTS,
-  '/v1/completions',
-  '/v1/responses',
-  '/v1/images/generations',
-];
 
 /** Of the answer: what concerns the connection to the upstream, and what is Bora's own to say, stays behind. */
 const KEPT_BACK = new Set([

@@ -1,3 +1,4 @@
+import type { Model, ModelList } from '@bora/protocol/models';
 import type { FastifyInstance } from 'fastify';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError } from '../errors.ts';
@@ -11,19 +12,24 @@ export function listModelsRoute(app: FastifyInstance, { upstreams }: ApiDependen
     const all = upstreams.status().flatMap(({ serves }) => (serves === 'any' ? [] : serves));
     return [...new Set(all)].toSorted();
   };
-  app.get('/v1/models', { config: { access: 'read' } }, async () => ({
+  app.get('/v1/models', { config: { access: 'read' } }, (): ModelList => ({
     object: 'list',
     data: known().map(modelView),
   }));
-  app.get('/v1/models/*', { config: { access: 'read' } }, async ({ params }) => {
+  app.get('/v1/models/*', { config: { access: 'read' } }, ({ params }): Model => {
     const id = (params as { '*': string })['*'];
     if (!known().includes(id)) throw new ApiError('model_not_found', `No upstream serves the model ${id}.`);
     return modelView(id);
   });
 }
 
-/** Mistral's SDK wants `type` and `capabilities`. Nobody tells what a model can do, so only what most can is said. */
-function modelView(id: string): object {
-  const capabilities = { completion_chat: true };
-  return { id, object: 'model', created: 0, owned_by: 'bora', type: 'base', capabilities };
+function modelView(id: string): Model {
+  return {
+    id,
+    object: 'model',
+    created: 0,
+    owned_by: 'bora',
+    type: 'base',
+    capabilities: { completion_chat: true },
+  };
 }
