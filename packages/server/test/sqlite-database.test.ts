@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { promisify } from 'node:util';
@@ -78,6 +79,17 @@ it('a folder of a newer Bora is refused and left as it is', async () => {
   });
   // Refused, it does not keep the folder: the second refusal is again about the version, not about a holder.
   await assert.rejects(openSqliteDatabase({ folder: folder.path, clock }), { code: 'data_folder_newer' });
+});
+
+it('migrations are numbered from 1 on, each number once: a folder knows only how many it has had', () => {
+  const folder = new URL('../src/storage/sqlite/migrations/', import.meta.url);
+  const numbers = readdirSync(folder)
+    .toSorted()
+    .map((name) => Number(name.slice(0, 3)));
+  assert.deepEqual(
+    numbers,
+    numbers.map((_, place) => place + 1),
+  );
 });
 
 it('migrations run once, by one of several that open at the same moment', async () => {
