@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { REQUIRED_MEMBERS as ENDPOINT_MEMBERS } from '@bora/protocol/batch-endpoints';
+import {
+  OPENAI_REQUIRED_MEMBERS,
+  REQUIRED_MEMBERS as ENDPOINT_MEMBERS,
+} from '@bora/protocol/batch-endpoints';
 import * as fc from 'fast-check';
 import { decodeCuts, LineIndexer, memberCountOf, REQUIRED_MEMBERS } from '../src/files/line-index.ts';
 import type { LineIndex } from '../src/files/line-index.ts';
@@ -243,4 +246,42 @@ test('cuts of another format are refused', () => {
   assert.throws(() => [...decodeCuts(cuts.subarray(0, -1))], /damaged/);
   cuts[4] = 2;
   assert.throws(() => [...decodeCuts(cuts)], /newer Bora/);
+});
+
+test('the index tells what stands beside the bodies', () => {
+  const good = (id: string, more: string): string => `{"custom_id":"${id}",${more},"body":{}}`;
+  const lines = [
+    good('a', '"method":"POST","url":"/v1/x"'),
+    good('b', '"method":"GET","url":"/v1/x"'),
+    '{"custom_id":null,"method":7,"url":"/v1/y","body":{}}',
+    'no JSON',
+  ];
+  const envelopeOf = (each: readonly string[]): unknown =>
+    index([Buffer.from(each.join('\n'))]).summary.envelope;
+  assert.deepEqual(envelopeOf(lines), {
+    customIds: 2,
+    idsMayRepeat: false,
+    methods: { POST: 1, GET: 1 },
+    urls: { '/v1/x': 2, '/v1/y': 1 },
+  });
+  assert.deepEqual(envelopeOf([...lines, lines[0]]), {
+    customIds: 3,
+    idsMayRepeat: true,
+    methods: { POST: 2, GET: 1 },
+    urls: { '/v1/x': 3, '/v1/y': 1 },
+  });
+  const many = Array.from({ length: 17 }, (_, at) => good(`${at}`, `"method":"POST","url":"/${at}"`));
+  assert.deepEqual(envelopeOf(many), {
+    customIds: 17,
+    idsMayRepeat: false,
+    methods: { POST: 17 },
+    urls: null,
+  });
+});
+
+test('an index has what endpoints of either dialect require', () => {
+  for (const required of Object.values(OPENAI_REQUIRED_MEMBERS)) {
+    const { summary } = index([Buffer.from(`{"body":{"${required[0]}":"x"}}`)]);
+    assert.equal(memberCountOf(summary, required)?.count, 1);
+  }
 });

@@ -47,6 +47,7 @@ export async function planBatch(
   const { database, log, reachStopPoint } = deps;
   const input = await database.readPlanInput(lease);
   if (input === null) return;
+  await reachStopPoint('plan.claimed');
 
   const fail = async (failure: string, faults?: InputFaults): Promise<void> => {
     if (!(await database.failBatch(lease, failure, faults))) return;

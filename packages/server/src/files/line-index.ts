@@ -72,7 +72,7 @@ const REFERENCE_LENGTH = 64;
  * One pass over a JSONL file of requests: checks every line and notes where shards may begin and end. Memory: the current
  * line, and 12 bytes for every 16 requests.
  *
- * Measured (Node 24, one core, lines of 1.1 KB): 650 MB/s, and 400 together with MD5.
+ * Measured (Node 24, one core, lines of 1.1 KB): 480 MB/s, and 330 together with MD5.
  */
 export class LineIndexer {
   readonly #splitter: LineSplitter;
@@ -222,16 +222,33 @@ class EnvelopeBuilder {
 
 class WordCounts {
   #counts: Map<string, number> | null = new Map();
+  /** Nearly always the same word comes again, and comparing it costs less than looking it up. */
+  #latest = '';
+  #times = 0;
 
   get counts(): Record<string, number> | null {
+    this.#countLatest();
     return this.#counts && Object.fromEntries(this.#counts);
   }
 
   /** What is no string is not counted. */
   add(word: unknown): void {
-    if (this.#counts === null || typeof word !== 'string') return;
-    this.#counts.set(word, (this.#counts.get(word) ?? 0) + 1);
-    if (this.#counts.size > WORDS_KEPT || word.length > WORD_LENGTH) this.#counts = null;
+    if (word === this.#latest) {
+      this.#times += 1;
+      return;
+    }
+    if (typeof word !== 'string') return;
+    this.#countLatest();
+    this.#latest = word;
+    this.#times = 1;
+    if (word.length > WORD_LENGTH) this.#counts = null;
+  }
+
+  #countLatest(): void {
+    if (this.#counts === null || this.#times === 0) return;
+    this.#counts.set(this.#latest, (this.#counts.get(this.#latest) ?? 0) + this.#times);
+    this.#times = 0;
+    if (this.#counts.size > WORDS_KEPT) this.#counts = null;
   }
 }
 

@@ -1,7 +1,13 @@
 /** Ids that are kept as hashes one by one; about 3 MiB. Most files have fewer, and need no filter. */
 const EXACT_IDS = 65_536;
-/** 16 MiB. With seven bits an id, no id among 2 million is taken for another by more than 1 in 10 million. */
+/**
+ * 16 MiB. The bits of an id lie in one block, that is in one line of the processor's cache: spread over the whole filter they cost 0.2 µs
+ * an id more.
+ */
 const FILTER_BITS = 2 ** 27;
+const BLOCK_BITS = 512;
+const BLOCK_WORDS = BLOCK_BITS / 32;
+const BLOCKS = FILTER_BITS / BLOCK_BITS;
 const BITS_PER_ID = 7;
 
 /**
@@ -31,15 +37,17 @@ export class RepeatedIds {
 
   #addToFilter(low: number, high: number): boolean {
     const filter = this.#filter!;
-    const step = (high & HIGH_MASK) | 1;
-    let bit = low;
+    const block = (low % BLOCKS) * BLOCK_WORDS;
+    // The 53 bits of the key without the 18 that chose the block; three of them overlap.
+    let mixed = finish(((high & HIGH_MASK) << 11) ^ Math.floor(low / BLOCKS));
     let isThere = true;
     for (let count = 0; count < BITS_PER_ID; count++) {
-      bit = (bit + step * count) >>> 0;
-      const at = bit % FILTER_BITS;
-      const mask = 1 << (at & 31);
-      if ((filter[at >>> 5] & mask) === 0) isThere = false;
-      filter[at >>> 5] |= mask;
+      const bit = mixed >>> 23;
+      const word = block + (bit >>> 5);
+      const mask = 1 << (bit & 31);
+      if ((filter[word] & mask) === 0) isThere = false;
+      filter[word] |= mask;
+      mixed = Math.imul(mixed, 0x9e3779b1) + 0x7f4a7c15;
     }
     return isThere;
   }

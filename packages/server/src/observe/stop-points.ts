@@ -9,6 +9,8 @@ export const STOP_POINTS = [
   'upload.written',
   /** Upload: the object is durable under its name, the file row does not exist yet. */
   'upload.durable',
+  /** Plan: its task is claimed, the inputs are not looked at. */
+  'plan.claimed',
   /** Plan: some shards are inserted, the plan's hold on `remaining` still stands. */
   'plan.shards-added',
   /** Claim: the claim committed, nothing of the shard was sent. */

@@ -22,6 +22,8 @@ interface BatchRow {
   readonly counted: number;
   readonly total: number;
   readonly ended: number;
+  /** It ended early, in a dialect that wants a line for each request all the same. */
+  readonly drains: number;
 }
 
 interface ShardRow {
@@ -43,16 +45,19 @@ export function readLedger(dataFolder: string): LedgerEntry[] {
   const batches = db.all<BatchRow>(
     `SELECT id, state, succeeded + failed + coalesce((SELECT sum(succeeded + failed) FROM shard
        WHERE batch_id = batch.id AND state <> 'done'), 0) AS counted,
-       coalesce(total_requests, 0) AS total, ended_at IS NOT NULL AS ended FROM batch`,
+       coalesce(total_requests, 0) AS total, ended_at IS NOT NULL AS ended,
+       dialect = 'openai' AND end_reason IN ('cancelled', 'expired') AS drains FROM batch`,
   );
-  return batches.map(({ id, state, counted, total, ended }) => {
+  return batches.map(({ id, state, counted, total, ended, drains }) => {
     const settled = new Set<number>();
     if (ended === 1) {
       for (let ordinal = 0; ordinal < Math.min(counted, total); ordinal++) settled.add(ordinal);
     }
     for (const shard of shardsOf(db, id)) {
       if (shard.state === 'done') {
-        for (let place = 0; place < shard.lines; place++) settled.add(shard.first + place);
+        // Drained to a line for each request, it holds lines that are no outcomes and count nowhere.
+        const outcomes = drains === 1 && shard.lines === shard.count ? shard.counted : shard.lines;
+        for (let place = 0; place < outcomes; place++) settled.add(shard.first + place);
       }
       for (const { outcomes, name, end } of journalOf(db, shard.id)) {
         if (name !== null && (sizes.get(name) ?? 0) < end) continue;

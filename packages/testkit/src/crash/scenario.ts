@@ -21,12 +21,21 @@ export interface CrashReport {
  * Bora is killed on the way as often as said, started again, and the promises are checked against what was acknowledged
  * and what the simulator counted.
  */
-export async function runCrashScenario(harm: Harm): Promise<CrashReport> {
+export function runCrashScenario(harm: Harm): Promise<CrashReport> {
+  return runLife(harm, REQUESTS, live);
+}
+
+/** Lets a Bora live through `life`, whose batches have so many requests each, and be killed on the way. */
+export async function runLife(
+  harm: Harm,
+  requests: number,
+  life: (run: CrashRun) => Promise<void>,
+): Promise<CrashReport> {
   await using run = await CrashRun.open(harm);
-  run.requests = REQUESTS;
+  run.requests = requests;
   const limit = AbortSignal.timeout(HANG_MS);
   try {
-    await Promise.race([live(run), hangs(limit)]);
+    await Promise.race([life(run), hangs(limit)]);
   } catch (error) {
     run.violations.push(`The scenario could not go on: ${String(error)}`);
   }
