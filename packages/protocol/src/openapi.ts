@@ -64,15 +64,10 @@ function describe({ path, group, summary, scope, query, body, answer }: Operatio
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body, 'input') } }),
     responses: {
-      200: { description: 'Done.', content: answerContent(answer) },
+      200: { description: 'Done.', content: contentOf(answer, 'output') },
       ...(scope === null ? {} : { default: { $ref: '#/components/responses/Refused' } }),
     },
   };
-}
-
-function answerContent(answer: Operation['answer']): Json {
-  if ('kind' in answer) return contentOf(answer, 'output');
-  return { 'application/json': { schema: { anyOf: answer.map((schema) => schemaOf(schema, 'output')) } } };
 }
 
 function contentOf(content: Content, io: 'input' | 'output'): Json {

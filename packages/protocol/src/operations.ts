@@ -6,7 +6,7 @@ import * as files from './mistral-files.ts';
 import * as jobs from './mistral-jobs.ts';
 import { model, modelList } from './models.ts';
 import * as batches from './openai-batches.ts';
-import { openAiFile } from './openai-files.ts';
+import { openAiFile, openAiFileList, openAiFileListQuery } from './openai-files.ts';
 
 /** What an operation takes or gives as its body: JSON of a schema, a form with a file, or bytes of a type. */
 export type Content =
@@ -25,8 +25,8 @@ export interface Operation {
   readonly scope: (typeof access.KEY_SCOPES)[number] | null;
   readonly query?: z.ZodObject;
   readonly body?: Content;
-  /** Of the answer 200. Several: one of these shapes, by the caller's dialect. */
-  readonly answer: Content | readonly z.ZodType[];
+  /** Of the answer 200. */
+  readonly answer: Content;
 }
 
 /** Synchronous calls that are passed through: JSON that names a model. */
@@ -55,7 +55,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Upload a file. A batch file is checked line by line while it arrives.',
     scope: 'write',
     body: { kind: 'form', fields: files.fileUploadFields },
-    answer: [files.mistralFile, openAiFile],
+    answer: json(openAiFile),
   },
   {
     method: 'GET',
@@ -63,8 +63,8 @@ export const OPERATIONS: readonly Operation[] = [
     group: FILES,
     summary: 'List files, newest first.',
     scope: 'read',
-    query: files.fileListQuery,
-    answer: json(files.fileList),
+    query: files.fileListQuery.extend(openAiFileListQuery.shape),
+    answer: json(openAiFileList),
   },
   {
     method: 'GET',
@@ -72,7 +72,7 @@ export const OPERATIONS: readonly Operation[] = [
     group: FILES,
     summary: 'Look at a file.',
     scope: 'read',
-    answer: [files.retrievedFile, openAiFile.extend(files.retrievedFile.pick({ deleted: true }).shape)],
+    answer: json(openAiFile.extend(files.retrievedFile.pick({ deleted: true }).shape)),
   },
   {
     method: 'DELETE',
