@@ -333,6 +333,23 @@ test('repeated ids are told beside other faults, in the order of lines', async (
   assert.equal(reads, 2, 'the second time for the ids alone');
 });
 
+test('a fault shows no more of a text than one can know it by', async () => {
+  const long = 'x'.repeat(500);
+  const content = textOf([
+    line({ custom_id: long }),
+    line({ custom_id: long }),
+    line({ custom_id: 'b', url: long }),
+  ]);
+  const { faults } = await search(content);
+  assert.deepEqual(
+    faults?.first.map(({ kind, found }) => [kind, found?.length]),
+    [
+      ['repeated-id', 201],
+      ['unknown-url', 201],
+    ],
+  );
+});
+
 test('a lenient batch is refused for no line, but for having none', async () => {
   const content = textOf(['no JSON', line({ method: 'GET' })]);
   assert.deepEqual(await search(content, { isLenient: true }), { faults: null, reads: 0 });

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { LineSplitter } from '../bytes/line-splitter.ts';
 import { tooLongLine } from '../bytes/bad-line.ts';
 import { parseRequestLine } from '../bytes/request-line.ts';
@@ -7,7 +8,7 @@ import type { ContentDependencies } from '../files/content.ts';
 import { idKeyOf, RepeatedIds } from '../files/repeated-ids.ts';
 import type { InputFault, InputFaults } from '../storage/ports/batch-records.ts';
 import type { PlanInput } from '../storage/ports/plan-and-finalise.ts';
-import { faultOf, isFaultless } from './lines/request-rules.ts';
+import { faultOf, isFaultless, shortened } from './lines/request-rules.ts';
 import type { RequestRules } from './lines/request-rules.ts';
 
 const FAULTS_KEPT = 100;
@@ -16,6 +17,8 @@ const FAULTS_KEPT = 100;
  * that many repeated ids in truth, or more lines than the filter can tell apart (some 10 million); those beyond are not counted.
  */
 const SUSPECTS_KEPT = 250_000;
+/** Of longer ones the SHA-256 is kept, which is as long. */
+const LONGEST_ID_KEPT = 64;
 
 export interface FaultSearch {
   readonly rules: RequestRules;
@@ -83,8 +86,11 @@ async function searchFile(
     await readLines(deps, input, search, signal, (line, faulty, id) => {
       if (faulty !== null) return settled.add({ ...faulty, line });
       if (!suspects.has(idKeyOf(id))) return;
-      if (seen.has(id)) settled.add({ kind: 'repeated-id', line, member: 'custom_id', found: id });
-      seen.add(id);
+      const name = id.length > LONGEST_ID_KEPT ? hash('sha256', id) : id;
+      if (seen.has(name)) {
+        settled.add({ kind: 'repeated-id', line, member: 'custom_id', found: shortened(id) });
+      }
+      seen.add(name);
     });
   }
   found.count += settled.count;

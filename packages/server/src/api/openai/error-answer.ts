@@ -26,7 +26,7 @@ export function openAiAnswer(error: ApiError, requestId: string): Answer {
     param = paramOf(error),
     code = CODES[error.code] ?? null,
   } = error.openAi;
-  const isFinal = status < 500 && status !== 429;
+  const isFinal = status < 500 && status !== 429 && status !== 408;
   return {
     status,
     headers: { ...error.headers, ...(isFinal ? { 'x-should-retry': 'false' } : {}) },

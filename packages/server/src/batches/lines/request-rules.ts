@@ -19,6 +19,9 @@ export interface RequestRules {
   readonly mixedModels: 'allow' | 'refuse';
 }
 
+/** A hundred faults are stored with their batch, and shown with each look at it. */
+const SHOWN_LENGTH = 200;
+
 type Fault = Omit<InputFault, 'line'>;
 
 /** The first thing that is wrong with a line by itself; null if nothing is. */
@@ -99,7 +102,12 @@ function hasRequired(members: readonly string[], { required }: RequestRules): bo
 }
 
 function fault(kind: Fault['kind'], member: string | null, found: string | null): Fault {
-  return { kind, member, found };
+  return { kind, member, found: found && shortened(found) };
+}
+
+/** What a fault shows of a text: enough to know it by, where the text may be as long as a line. */
+export function shortened(text: string): string {
+  return text.length <= SHOWN_LENGTH ? text : `${text.slice(0, SHOWN_LENGTH)}…`;
 }
 
 function sumOf(counts: Readonly<Record<string, number>>): number {
