@@ -123,7 +123,8 @@ it('tells that it is lost when its thread dies, rejects every call, and can be c
   const storeVariant = new URL(import.meta.resolve('@bora/testkit/dying-thread'));
   const database = await openSqliteDatabase({ folder: folder.path, clock, storeVariant });
   const lost = once(database.lost, 'abort');
-  await database.ping();
+  // The death may overtake the answer of the call that brings it about.
+  await database.ping().catch(() => undefined);
   await lost;
   assert.match(
     String(database.lost.reason),
