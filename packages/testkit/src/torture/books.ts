@@ -17,6 +17,7 @@ export interface FileBook {
 export interface JobBook {
   /** Goes with it as metadata, so that a job whose create was not answered is found again. */
   readonly number: number;
+  readonly dialect: 'mistral' | 'openai';
   readonly model: string;
   readonly sets: readonly RequestSet[];
   readonly fileIds: readonly string[];

@@ -3,6 +3,11 @@ import { type JobBook, requestsOf, type TortureBooks } from './books.ts';
 import { type Life, PromiseBroken } from './life.ts';
 import { customIdOf, fingerprint, requestAt } from './request-sets.ts';
 
+/** Codes of the lines that OpenAI's dialect has for requests without an outcome. */
+const UNANSWERED = ['batch_cancelled', 'batch_expired'];
+/** Hexadecimal, at the end of its line ids. */
+const ORDINAL_DIGITS = 12;
+
 /** Holds an ended job to everything that was promised of its end, and writes its results down. */
 export async function checkResults(
   life: Life,
@@ -20,27 +25,36 @@ export async function checkResults(
   }
 
   const ordinals = new Set<number>();
-  let last = -1;
+  /** OpenAI's line ids do not tell the client how to merge its two files, so each is in order by itself. */
+  const last = { succeeded: -1, failed: -1 };
   let failed = 0;
+  let unanswered = 0;
   await life.call(async (client) => {
     for await (const outcome of client.jobs.results(job)) {
-      const ordinal = outcome.ordinal ?? -1;
-      if (ordinal <= last) throw broken(`has request ${ordinal} behind request ${last}.`);
-      last = ordinal;
+      const ordinal = outcome.ordinal ?? parseInt(outcome.id.slice(-ORDINAL_DIGITS), 16);
+      const before = book.dialect === 'openai' ? last[outcome.kind] : Math.max(last.succeeded, last.failed);
+      if (ordinal <= before || ordinals.has(ordinal))
+        throw broken(`has request ${ordinal} behind request ${before}.`);
+      last[outcome.kind] = ordinal;
       ordinals.add(ordinal);
       const { set, line } = requestAt(book.sets, ordinal);
       if (outcome.customId !== customIdOf(set, line))
         throw broken(`answers request ${ordinal} as another one.`);
-      if (outcome.kind === 'failed') {
-        failed += 1;
-        if (outcome.error.code !== 'poison')
-          throw broken(`failed request ${ordinal}: ${outcome.error.message}`);
-      }
+      if (outcome.kind === 'succeeded') continue;
+      if (UNANSWERED.includes(outcome.error.code ?? '')) unanswered += 1;
+      else if (outcome.error.code === 'poison') failed += 1;
+      else throw broken(`failed request ${ordinal}: ${outcome.error.message}`);
     }
   });
-  if (ordinals.size !== job.completed_requests || failed !== job.failed_requests) {
+  if (book.dialect === 'openai' && ordinals.size !== requestsOf(book)) {
+    throw broken(`has lines for ${ordinals.size} of ${requestsOf(book)} requests.`);
+  }
+  if (unanswered > 0 && (book.dialect === 'mistral' || job.status === 'SUCCESS')) {
+    throw broken(`has lines for ${unanswered} requests that were never answered.`);
+  }
+  if (ordinals.size - unanswered !== job.completed_requests || failed !== job.failed_requests) {
     throw broken(
-      `counts ${job.completed_requests} completed, ${job.failed_requests} failed, and has lines for ${ordinals.size} and ${failed}.`,
+      `counts ${job.completed_requests} completed, ${job.failed_requests} failed, and has lines for ${ordinals.size - unanswered} and ${failed}.`,
     );
   }
   const lost = Object.keys(book.settled).find((ordinal) => !ordinals.has(Number(ordinal)));

@@ -66,7 +66,8 @@ export class Life implements AsyncDisposable {
     try {
       return await call(this.#bora.client);
     } catch (error) {
-      if (error instanceof BoraError && error.status !== null) throw error;
+      if (error instanceof PromiseBroken || (error instanceof BoraError && error.status !== null))
+        throw error;
       if (await this.#diesSoon()) throw new LifeEnded();
       throw new PromiseBroken(`A call was not answered by a Bora that lives: ${String(error)}`, {
         cause: error,

@@ -7,10 +7,13 @@ export interface RequestSet {
   readonly lines: number;
   /** Bytes that make each body longer. */
   readonly padding: number;
+  /** As the lines of an OpenAI batch name it; null: the job does. */
+  readonly model: string | null;
   /** Every sixth answer is one that goes to a blob of its own. */
   readonly hasLargeAnswers: boolean;
 }
 
+export const ENDPOINT = '/v1/chat/completions';
 const SMALL_TOKENS = 12;
 /** About 400 KB. */
 const LARGE_TOKENS = 80_000;
@@ -32,7 +35,10 @@ export function sentBodyOf(set: RequestSet, line: number, model: string): string
 }
 
 export function contentOf(set: RequestSet): string {
-  const line = (at: number): string => `{"custom_id":"${customIdOf(set, at)}","body":${bodyOf(set, at)}}\n`;
+  const line = (at: number): string =>
+    set.model === null
+      ? `{"custom_id":"${customIdOf(set, at)}","body":${bodyOf(set, at)}}\n`
+      : `{"custom_id":"${customIdOf(set, at)}","method":"POST","url":"${ENDPOINT}","body":${sentBodyOf(set, at, set.model)}}\n`;
   return Array.from({ length: set.lines }, (_, at) => line(at)).join('');
 }
 

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { BoraClient } from '@bora/client';
 import { BoraError } from '@bora/client/bora-error';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import type { Simulator } from '@bora/simulator/simulator';
 import { type FileBook, type JobBook, requestsOf, type TortureBooks } from './books.ts';
 import { type Life, LifeEnded, PromiseBroken } from './life.ts';
-import { bodyOf, contentOf, customIdOf, type RequestSet } from './request-sets.ts';
+import { bodyOf, contentOf, customIdOf, ENDPOINT, type RequestSet } from './request-sets.ts';
 import { checkResults } from './check-results.ts';
 
 /** Served all the time, and one that comes and goes, so that shards are parked for it. */
@@ -64,12 +65,14 @@ export class Workload {
   }
 
   async #makeJob(): Promise<void> {
-    const isInline = this.#chance(0.3);
-    const files = isInline ? [] : await this.#pickFiles();
+    const dialect = this.#chance(0.25) ? 'openai' : 'mistral';
+    const isInline = dialect === 'mistral' && this.#chance(0.3);
+    const files = isInline ? [] : await this.#pickFiles(dialect);
     const sets = isInline ? [this.#newSet(40)] : files.map(({ set }) => set);
     const job: JobBook = {
       number: this.#books.jobsMade++,
-      model: this.#pickModel(files),
+      dialect,
+      model: files[0]?.set.model ?? this.#pickModel(files),
       sets,
       fileIds: files.map(({ id }) => id),
       fate: this.#pickFate(),
@@ -84,8 +87,9 @@ export class Workload {
     for (const file of files) file.models.push(job.model);
     this.#books.jobs.push(job);
     try {
-      const { id } = await this.#life.call((client) => client.jobs.create(newJob(job, isInline)));
-      job.id = id;
+      job.id = await this.#life.call((client) =>
+        dialect === 'openai' ? createOpenAiBatch(client.baseUrl, job) : createJob(client, job, isInline),
+      );
     } catch (error) {
       // The model went to sleep meanwhile, and is unknown now.
       if (!(error instanceof BoraError && error.code === 'unknown_model' && job.model === SLEEPER))
@@ -94,9 +98,16 @@ export class Workload {
     }
   }
 
-  async #pickFiles(): Promise<FileBook[]> {
+  async #pickFiles(dialect: JobBook['dialect']): Promise<FileBook[]> {
+    if (dialect === 'openai') {
+      // Never the one that sleeps: a batch whose lines name a model that nobody has fails.
+      const model = MODELS[Math.floor(this.#random() * MODELS.length)];
+      return [await this.#upload({ ...this.#newSet(120), model })];
+    }
     const count = this.#chance(0.3) ? 3 : 1;
-    const kept = this.#books.files.filter(({ deletion, models }) => deletion === 'no' && models.length < 2);
+    const kept = this.#books.files.filter(
+      ({ set, deletion, models }) => set.model === null && deletion === 'no' && models.length < 2,
+    );
     const files = kept.filter(() => this.#chance(0.3)).slice(0, count);
     while (files.length < count) files.push(await this.#upload(this.#newSet(120)));
     return files;
@@ -113,9 +124,9 @@ export class Workload {
 
   #newSet(most: number): RequestSet {
     const nonce = `${this.#books.kills}-${Math.floor(this.#random() * 2 ** 40).toString(36)}`;
-    if (this.#chance(0.1)) return { nonce, lines: 24, padding: 10, hasLargeAnswers: true };
+    if (this.#chance(0.1)) return { nonce, lines: 24, padding: 10, model: null, hasLargeAnswers: true };
     const lines = 1 + Math.floor(this.#random() * most);
-    return { nonce, lines, padding: this.#chance(0.5) ? 900 : 20, hasLargeAnswers: false };
+    return { nonce, lines, padding: this.#chance(0.5) ? 900 : 20, model: null, hasLargeAnswers: false };
   }
 
   #pickModel(files: readonly FileBook[]): string {
@@ -186,19 +197,38 @@ export class Workload {
   }
 }
 
-function newJob(job: JobBook, isInline: boolean) {
+async function createJob(client: BoraClient, job: JobBook, isInline: boolean): Promise<string> {
   const [set] = job.sets;
   const requests = Array.from({ length: set.lines }, (_, line) => ({
     custom_id: customIdOf(set, line),
     body: JSON.parse(bodyOf(set, line)) as Record<string, unknown>,
   }));
-  return {
-    endpoint: '/v1/chat/completions' as const,
+  const { id } = await client.jobs.create({
+    endpoint: ENDPOINT,
     model: job.model,
     metadata: { number: String(job.number) },
-    timeout_hours: job.fate === 'deadline' ? 1 : NO_DEADLINE_HOURS,
+    timeout_hours: hoursOf(job),
     ...(isInline ? { requests } : { input_files: [...job.fileIds] }),
+  });
+  return id;
+}
+
+/** Answers its id as Mistral's API has it, through which all else about it is asked. */
+async function createOpenAiBatch(baseUrl: string, job: JobBook): Promise<string> {
+  const batch = {
+    input_file_id: job.fileIds[0],
+    endpoint: ENDPOINT,
+    completion_window: `${hoursOf(job)}h`,
+    metadata: { number: String(job.number) },
   };
+  const response = await fetch(`${baseUrl}/v1/batches`, { method: 'POST', body: JSON.stringify(batch) });
+  if (!response.ok) throw new PromiseBroken(`A batch was refused: ${await response.text()}`);
+  const { id } = (await response.json()) as { id: string };
+  return id.replace(/^batch_(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+function hoursOf({ fate }: JobBook): number {
+  return fate === 'deadline' ? 1 : NO_DEADLINE_HOURS;
 }
 
 /** With its results. Also where some of it has happened already. */
