@@ -17,6 +17,8 @@ import type { Remains } from './powered-database.ts';
 import { answerOf, createJob, INPUT, MODEL, ordinalOf, REQUESTS, wrongResults } from './requests.ts';
 
 const POLL_MS = 3;
+/** A life takes less than a second. */
+const HANG_MS = 120_000;
 const WAYS: readonly PowerCut[] = (['dropped', 'kept', 'torn'] as const).flatMap((bytes) =>
   (['dropped', 'kept', 'torn'] as const).map((names) => ({ bytes, names })),
 );
@@ -126,7 +128,9 @@ class PowerRun {
   }
 
   async #ended(client: BoraClient, jobId: string): Promise<BatchJob> {
+    const limit = AbortSignal.timeout(HANG_MS);
     for (;;) {
+      if (limit.aborted) throw new Error(`The job is ${this.#during} after ${HANG_MS / 1000} s.`);
       const job = await client.jobs.get(jobId);
       this.#during = job.bora?.state ?? job.status;
       this.#check(job.completed_requests >= this.#seen, 'Progress fell.');
