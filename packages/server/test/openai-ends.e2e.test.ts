@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { OpenAiBatch } from '@bora/protocol/openai-batches';
 import { openAiResultLine } from '@bora/protocol/openai-lines';
 import { systemClock } from '@bora/server/observe/clock';
+import type { ReachStopPoint, StopPoint } from '@bora/server/observe/stop-points';
 import type { Database } from '@bora/server/storage/ports/database';
 import { quickened } from '@bora/testkit/quickened-clock';
 import { chatAnswer, startScriptedUpstream } from '@bora/testkit/scripted-upstream';
@@ -26,6 +27,7 @@ async function openWorld(options: WholeBoraOptions = {}): Promise<World> {
     const question = (body['messages'] as { content: string }[])[0].content;
     if (question === 'bad') return { status: 400, body: { error: { message: 'no' } } };
     if (question === 'hold') await released.promise;
+    if (question === 'large') return { body: { text: 'x'.repeat(400_000) } };
     return chatAnswer('small', 'yes');
   });
   const whole = await startWholeBora({
@@ -171,6 +173,52 @@ describe('a batch that is cancelled', () => {
       message: 'This request was not executed because the batch was cancelled.',
     });
   });
+});
+
+/** Stays there until it is let go. */
+function holdAt(point: StopPoint): { reachStopPoint: ReachStopPoint; letGo: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return {
+    reachStopPoint: (reached) => (reached === point ? promise : undefined),
+    letGo: resolve,
+  };
+}
+
+test('a batch whose files are being made cannot be cancelled any more', async () => {
+  const { reachStopPoint, letGo } = holdAt('finalise.claimed');
+  await using world = await openWorld({ overrides: { reachStopPoint } });
+  const { client } = world;
+  const { id } = await createBatch(client, ['good']);
+  await until(client, id, ({ status }) => status === 'finalizing');
+  await refusesToCancel(client, await client.batches.retrieve(id));
+  letGo();
+  assert.equal((await ended(client, id)).status, 'completed');
+});
+
+test('a batch that is being cancelled is answered as it is', async () => {
+  const { reachStopPoint, letGo } = holdAt('drain.claimed');
+  await using world = await openWorld({ upstreams: ['http://127.0.0.1:9'], overrides: { reachStopPoint } });
+  const { client } = world;
+  const { id } = await createBatch(client, ['good']);
+  await until(client, id, ({ status }) => status === 'in_progress');
+  const first = await client.batches.cancel(id);
+  assert.equal(first.status, 'cancelling');
+  assert.ok(first.cancelling_at !== null && first.cancelled_at === null);
+  assert.deepEqual(await client.batches.cancel(id), first);
+  letGo();
+  assert.equal((await ended(client, id)).status, 'cancelled');
+});
+
+test('a large answer is written around as it arrives, in the format of the dialect', async () => {
+  await using world = await openWorld();
+  const { client } = world;
+  const batch = await ended(client, (await createBatch(client, ['good', 'large', 'good'])).id);
+  const lines = await linesOf(client, batch.output_file_id!);
+  assert.deepEqual(
+    lines.map((line) => openAiResultLine.parse(line).custom_id),
+    ['good-0', 'large-1', 'good-2'],
+  );
+  assert.equal((lines[1].response?.body['text'] as string).length, 400_000);
 });
 
 test('a batch whose window has passed keeps what was answered, and says of the rest that it expired', async () => {

@@ -163,15 +163,20 @@ test('a line that ends without an error status of the upstream gets a permanent 
     const result = verdict(symptom, seen, 2);
     const body = failedBody(result);
     assert.deepEqual(Object.keys(body), ['object', 'message', 'type', 'param', 'code']);
-    return [symptom, (result as { status: number }).status, body.code];
+    const { status, unanswered } = result as {
+      status: number;
+      unanswered?: { code: string; message: string };
+    };
+    if (unanswered !== undefined) assert.deepEqual(unanswered, { code: body.code, message: body.message });
+    return [symptom, status, body.code, unanswered === undefined ? 'answered' : 'unanswered'];
   });
   assert.deepEqual(codes, [
-    ['timeout', 504, 'request_timeout'],
-    ['reset', 502, 'upstream_reset'],
-    ['cut', 502, 'upstream_reset'],
-    ['not-json', 502, 'invalid_answer'],
-    ['aborted', 502, 'generation_aborted'],
-    ['too-large', 502, 'answer_too_large'],
+    ['timeout', 504, 'request_timeout', 'unanswered'],
+    ['reset', 502, 'upstream_reset', 'unanswered'],
+    ['cut', 502, 'upstream_reset', 'unanswered'],
+    ['not-json', 502, 'invalid_answer', 'answered'],
+    ['aborted', 502, 'generation_aborted', 'answered'],
+    ['too-large', 502, 'answer_too_large', 'answered'],
   ]);
 });
 

@@ -1,5 +1,6 @@
 import { readBlob } from '../files/read-blob.ts';
 import type { BlobRef, BlobStore } from '../storage/ports/blobs.ts';
+import { sumsOf } from '../storage/ports/journal.ts';
 import type { Journal, JournalIndexRow, Outcome, OutcomeSums, ShardLease } from '../storage/ports/journal.ts';
 import type { ResultPart } from '../storage/ports/shard-queue.ts';
 import type { Budget } from './budget.ts';
@@ -142,25 +143,6 @@ function drainedEntry({ ordinal, line }: UnansweredLine): Entry {
     outputTokens: 0,
   };
   return { outcome, row: null, offset: 0, line };
-}
-
-function sumsOf(outcomes: readonly Outcome[]): OutcomeSums {
-  const sums = {
-    succeeded: 0,
-    failed: 0,
-    inputTokens: 0,
-    outputTokens: 0,
-    cachedTokens: 0,
-    reasoningTokens: 0,
-  };
-  for (const { kind, inputTokens, outputTokens, cachedTokens = 0, reasoningTokens = 0 } of outcomes) {
-    sums.cachedTokens += cachedTokens;
-    sums.reasoningTokens += reasoningTokens;
-    sums[kind] += 1;
-    sums.inputTokens += inputTokens;
-    sums.outputTokens += outputTokens;
-  }
-  return sums;
 }
 
 function* passesOf(entries: readonly Entry[]): Generator<{ entries: Entry[]; bytes: number }> {

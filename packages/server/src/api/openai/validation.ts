@@ -7,6 +7,10 @@ export function invalidParameter(message: string, param: string | null, code: st
   return new ApiError('invalid_request', message, {}, {}, { param, code });
 }
 
+function missingParameter(param: string): ApiError {
+  return invalidParameter(`Missing required parameter: '${param}'.`, param, 'missing_required_parameter');
+}
+
 /** (observed) */
 export function unsupportedValue(param: string, value: string, supported: readonly string[]): ApiError {
   const message = `Invalid value: '${value}'. Supported values are: ${listed(supported)}.`;
@@ -25,28 +29,17 @@ export function validateOpenAi<S extends z.ZodType>(schema: S, value: unknown): 
 
 function refusalOf(issue: z.core.$ZodIssue): ApiError {
   const param = issue.path.map(String).join('.');
+  if (issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value')) {
+    return missingParameter(param);
+  }
   switch (issue.code) {
     case 'invalid_type':
-      if (issue.input === undefined) {
-        return invalidParameter(
-          `Missing required parameter: '${param}'.`,
-          param,
-          'missing_required_parameter',
-        );
-      }
       return invalidParameter(
         `Invalid type for '${param}': expected ${withArticle(issue.expected)}, but got ${nameOf(issue.input)} instead.`,
         param,
         'invalid_type',
       );
     case 'invalid_value':
-      if (issue.input === undefined) {
-        return invalidParameter(
-          `Missing required parameter: '${param}'.`,
-          param,
-          'missing_required_parameter',
-        );
-      }
       return unsupportedValue(param, wordOf(issue.input), issue.values.map(String));
     case 'too_big':
     case 'too_small':

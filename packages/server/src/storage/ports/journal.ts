@@ -78,6 +78,25 @@ export interface OutcomeSums {
   readonly reasoningTokens?: number;
 }
 
+export function sumsOf(outcomes: readonly Outcome[]): Required<OutcomeSums> {
+  const sums = {
+    succeeded: 0,
+    failed: 0,
+    inputTokens: 0,
+    outputTokens: 0,
+    cachedTokens: 0,
+    reasoningTokens: 0,
+  };
+  for (const { kind, inputTokens, outputTokens, cachedTokens = 0, reasoningTokens = 0 } of outcomes) {
+    sums[kind] += 1;
+    sums.inputTokens += inputTokens;
+    sums.outputTokens += outputTokens;
+    sums.cachedTokens += cachedTokens;
+    sums.reasoningTokens += reasoningTokens;
+  }
+  return sums;
+}
+
 /** What a request ended as, with its finished result line (line break included). */
 export interface Outcome {
   readonly ordinal: number;

@@ -1,4 +1,5 @@
 import type { BlobRef } from '../ports/blobs.ts';
+import { sumsOf } from '../ports/journal.ts';
 import type { JournalIndexRow, JournalKey, JournalRow, Outcome } from '../ports/journal.ts';
 
 /**
@@ -41,23 +42,11 @@ type EncodedOutcome = [
 
 /** The bytes are copied: the caller keeps its row, to offer it again after an error of unknown outcome. */
 export function encodeRow({ shardId, epoch, sequence, outcomes, bytes }: JournalRow): EncodedJournalRow {
-  const sums = {
-    succeeded: 0,
-    failed: 0,
-    inputTokens: 0,
-    outputTokens: 0,
-    cachedTokens: 0,
-    reasoningTokens: 0,
-  };
+  const sums = sumsOf(outcomes);
   const blobs: BlobRef[] = [];
   const encoded = outcomes.map((outcome): EncodedOutcome => {
     const { ordinal, kind, length, inputTokens, outputTokens, error, blob } = outcome;
     const { cachedTokens = 0, reasoningTokens = 0 } = outcome;
-    sums[kind] += 1;
-    sums.inputTokens += inputTokens;
-    sums.cachedTokens += cachedTokens;
-    sums.reasoningTokens += reasoningTokens;
-    sums.outputTokens += outputTokens;
     if (blob?.kind === 'inline')
       throw new Error('A journaled line lies in its row or in an object, never inline.');
     if (blob !== null) blobs.push(blob);
