@@ -366,7 +366,8 @@ describe("an upload in OpenAI's dialect", () => {
     const { status, body } = await uploaded('{}', 'X');
     assert.equal(status, 400);
     assert.deepEqual(body.error, {
-      message: "'X' is not one of ['fine-tune', 'batch'] - 'purpose'",
+      message:
+        "'X' is not one of ['fine-tune', 'assistants', 'batch', 'user_data', 'vision', 'evals'] - 'purpose'",
       type: 'invalid_request_error',
       param: 'purpose',
       code: null,
