@@ -37,7 +37,7 @@ import { getBatchRoute } from './openai/get-batch.ts';
 import { listBatchesRoute } from './openai/list-batches.ts';
 import { observeCalls } from './observe-calls.ts';
 import { limitSlowClients } from './slow-clients.ts';
-import { referenceRoutes } from './reference/openapi-document.ts';
+import { referenceRoutes } from './reference/reference-routes.ts';
 import { stampAnswers } from './stamp-answers.ts';
 import { refuseBorrowedNames } from './known-host.ts';
 import { requestIdOf, withoutDoubledVersion } from './transport.ts';
