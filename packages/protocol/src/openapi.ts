@@ -76,8 +76,9 @@ function contentOf(content: Content, io: 'input' | 'output'): Json {
       return { 'application/json': { schema: schemaOf(content.schema, io) } };
     case 'form': {
       const { properties } = schemaOf(content.fields, 'output') as { properties: Json };
-      const file = { type: 'string', contentMediaType: 'application/octet-stream' };
-      const schema = { type: 'object', properties: { file, ...properties }, required: ['file'] };
+      const { file = 'file' } = content;
+      const bytes = { type: 'string', contentMediaType: 'application/octet-stream' };
+      const schema = { type: 'object', properties: { [file]: bytes, ...properties }, required: [file] };
       return { 'multipart/form-data': { schema } };
     }
     case 'bytes':

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { BATCH_ENDPOINTS } from './batch-endpoints.ts';
 import * as access from './bora-access.ts';
 import * as upstreams from './bora-upstreams.ts';
@@ -7,11 +7,17 @@ import * as jobs from './mistral-jobs.ts';
 import { model, modelList } from './models.ts';
 import * as batches from './openai-batches.ts';
 import { openAiFile, openAiFileList, openAiFileListQuery } from './openai-files.ts';
+import * as uploads from './openai-uploads.ts';
 
 /** What an operation takes or gives as its body: JSON of a schema, a form with a file, or bytes of a type. */
 export type Content =
   | { readonly kind: 'json'; readonly schema: z.ZodType }
-  | { readonly kind: 'form'; readonly fields: z.ZodObject }
+  | {
+      readonly kind: 'form';
+      /** The part that holds the bytes. Default: `file`. */
+      readonly file?: string;
+      readonly fields: z.ZodObject;
+    }
   | { readonly kind: 'bytes'; readonly type: string };
 
 /** One call of the API. */
@@ -41,6 +47,7 @@ const json = (schema: z.ZodType): Content => ({ kind: 'json', schema });
 
 const FILES = 'Files, of both dialects';
 const JOBS = "Batch jobs, in Mistral's dialect";
+const UPLOADS = "Files in parts, in OpenAI's dialect";
 const BATCHES = "Batches, in OpenAI's dialect";
 const CALLS = 'Single calls';
 const ADMIN = 'Administration of Bora';
@@ -98,6 +105,41 @@ export const OPERATIONS: readonly Operation[] = [
     scope: 'read',
     query: files.signedUrlQuery,
     answer: json(files.signedUrl),
+  },
+  {
+    method: 'POST',
+    path: '/v1/uploads',
+    group: UPLOADS,
+    summary: 'Begin a file of up to 8 GiB that comes in parts. It is open for an hour.',
+    scope: 'write',
+    body: json(uploads.createOpenAiUpload),
+    answer: json(uploads.openAiUpload),
+  },
+  {
+    method: 'POST',
+    path: '/v1/uploads/{upload_id}/parts',
+    group: UPLOADS,
+    summary: 'Add a part of up to 64 MiB, in any order and several at once.',
+    scope: 'write',
+    body: { kind: 'form', file: 'data', fields: z.object({}) },
+    answer: json(uploads.openAiUploadPart),
+  },
+  {
+    method: 'POST',
+    path: '/v1/uploads/{upload_id}/complete',
+    group: UPLOADS,
+    summary: 'Make the file of its parts, in the order given. Asked again it answers the same.',
+    scope: 'write',
+    body: json(uploads.completeOpenAiUpload),
+    answer: json(uploads.openAiUpload),
+  },
+  {
+    method: 'POST',
+    path: '/v1/uploads/{upload_id}/cancel',
+    group: UPLOADS,
+    summary: 'Drop an upload and its parts.',
+    scope: 'write',
+    answer: json(uploads.openAiUpload),
   },
   {
     method: 'POST',

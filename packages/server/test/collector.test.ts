@@ -29,11 +29,17 @@ describe('collection', () => {
   });
 
   it('survives a database or a disk that fails anywhere, and collects in the next round', async () => {
-    for (const failing of ['expireFiles', 'collectableBlobs', 'syncRemovals', 'markErased'] as const) {
+    for (const failing of [
+      'expireFiles',
+      'expireUploads',
+      'collectableBlobs',
+      'syncRemovals',
+      'markErased',
+    ] as const) {
       const world = new World([blob('a')]);
       world.failing = failing;
       const { erased } = await world.collector.runOnce();
-      assert.equal(erased, failing === 'expireFiles' ? 1 : 0);
+      assert.equal(erased, failing.startsWith('expire') ? 1 : 0);
       world.failing = null;
       await world.collector.runOnce();
       assert.ok(world.events.includes('mark a'), failing);
@@ -104,7 +110,7 @@ class World {
   readonly events: string[] = [];
   readonly clock = new SimulatedClock();
   readonly collector: Collector;
-  failing: 'expireFiles' | 'collectableBlobs' | 'markErased' | 'syncRemovals' | null = null;
+  failing: 'expireFiles' | 'expireUploads' | 'collectableBlobs' | 'markErased' | 'syncRemovals' | null = null;
   isStuck = (name: string): boolean => name.startsWith('stuck');
   onRemove: () => Promise<void> = async () => {};
   readonly #all: readonly CollectableBlob[];
@@ -117,6 +123,11 @@ class World {
 
   async expireFiles(): Promise<number> {
     this.#mayFail('expireFiles');
+    return 0;
+  }
+
+  async expireUploads(): Promise<number> {
+    this.#mayFail('expireUploads');
     return 0;
   }
 

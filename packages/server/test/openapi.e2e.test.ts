@@ -128,6 +128,16 @@ test('what the handlers really answer has the shapes that are described, and not
   await call('GET', '/v1/files/{file_id}/content', { ids: { file_id } });
   await call('GET', '/v1/files/{file_id}/url', { ids: { file_id } });
 
+  const begun = { filename: 'in.jsonl', purpose: 'batch', bytes: 3, mime_type: 'application/jsonl' };
+  const { id: upload_id } = (await call('POST', '/v1/uploads', { body: begun })) as { id: string };
+  const data = new FormData();
+  data.append('data', new Blob(['{}\n']));
+  const part = await call('POST', '/v1/uploads/{upload_id}/parts', { ids: { upload_id }, body: data });
+  const order = { part_ids: [part['id']] };
+  await call('POST', '/v1/uploads/{upload_id}/complete', { ids: { upload_id }, body: order });
+  const { id: other } = (await call('POST', '/v1/uploads', { body: begun })) as { id: string };
+  await call('POST', '/v1/uploads/{upload_id}/cancel', { ids: { upload_id: other } });
+
   const job = { endpoint: CHAT, model: 'simulated-chat', input_files: [file_id], metadata: { a: 'b' } };
   const { id: job_id } = (await call('POST', '/v1/batch/jobs', { body: job })) as { id: string };
   await whole.client.jobs.waitUntilComplete(job_id, { intervalMs: 20 });
@@ -153,8 +163,8 @@ test('what the handlers really answer has the shapes that are described, and not
   await call('PATCH', '/bora/v1/workspaces/{workspace}', { ids: { workspace }, body: { weight: 2 } });
   await call('GET', '/bora/v1/workspaces/{workspace}', { ids: { workspace } });
   await call('GET', '/bora/v1/audit');
-  const { data } = (await call('GET', '/bora/v1/upstreams')) as { data: { name: string }[] };
-  const ids = { upstream: data[0].name };
+  const { data: listed } = (await call('GET', '/bora/v1/upstreams')) as { data: { name: string }[] };
+  const ids = { upstream: listed[0].name };
   await call('POST', '/bora/v1/upstreams/{upstream}/pause', { ids, body: { reason: 'moving' } });
   await call('POST', '/bora/v1/upstreams/{upstream}/resume', { ids });
   for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json', '/reference'])

@@ -26,6 +26,8 @@ interface Tenant {
   /** Over `input`, ended, with an output and an error file. */
   readonly job: BatchJob;
   readonly input: string;
+  /** Pending, with a part. */
+  readonly upload: string;
 }
 
 /** Which ids a parameter of a path takes. A route with another parameter must be told here what it names. */
@@ -33,6 +35,7 @@ const IDS_OF_PARAMETER: Readonly<Record<string, (owner: Tenant) => readonly stri
   file_id: ({ job, input }) => [input, job.output_file!, job.error_file!],
   job_id: ({ job }) => [job.id, `batch_${job.id.replaceAll('-', '')}`],
   batch_id: ({ job }) => [job.id, `batch_${job.id.replaceAll('-', '')}`],
+  upload_id: ({ upload }) => [upload],
   key_id: ({ keyId }) => [keyId],
   workspace: ({ workspaceId }) => [workspaceId],
   upstream: () => [whole.bora.upstreamStatus()[0].name],
@@ -51,6 +54,7 @@ const WITHOUT_PARAMETER: Readonly<Record<string, string>> = {
       .concat(FORWARDED_ENDPOINTS.map((endpoint) => `POST ${endpoint}`))
       .map((route) => [route, 'models are of no workspace']),
   ),
+  'POST /v1/uploads': 'it takes no id',
   'GET /v1/batches': 'lists show only what is their own',
   'HEAD /v1/batches': 'lists show only what is their own',
   'POST /v1/batches': 'a batch cannot be made over a file of another workspace',
@@ -121,7 +125,21 @@ async function settle({ key, record }: MadeKey, filename: string): Promise<Tenan
   });
   const job = await client.jobs.waitUntilComplete(id, { intervalMs: 10 });
   assert.ok(job.output_file !== null && job.error_file !== null);
-  return { key, keyId: record.id, workspaceId: record.workspaceId, client, job, input: input.id };
+  const upload = await beginUpload(key);
+  return { key, keyId: record.id, workspaceId: record.workspaceId, client, job, input: input.id, upload };
+}
+
+async function beginUpload(key: string): Promise<string> {
+  const given = { filename: 'a.jsonl', purpose: 'batch', bytes: 3, mime_type: 'application/jsonl' };
+  const headers = { authorization: `Bearer ${key}` };
+  const body = JSON.stringify(given);
+  const begun = await fetch(`${whole.url}/v1/uploads`, { method: 'POST', headers, body });
+  const { id } = (await begun.json()) as { id: string };
+  const form = new FormData();
+  form.append('data', new Blob(['{}\n']));
+  const part = await fetch(`${whole.url}/v1/uploads/${id}/parts`, { method: 'POST', headers, body: form });
+  assert.equal(part.status, 200);
+  return id;
 }
 
 interface Call {
@@ -170,7 +188,8 @@ test('the ids of another workspace are answered by each route exactly as ids tha
     const ids = IDS_OF_PARAMETER[parameter]?.(mine);
     assert.ok(ids !== undefined, `${method} ${url} takes a parameter that this test does not know`);
     for (const id of ids) {
-      const unknown = id.startsWith('batch_') ? `batch_${randomUUID().replaceAll('-', '')}` : randomUUID();
+      const prefix = /^[a-z]+_/.exec(id)?.[0];
+      const unknown = prefix === undefined ? randomUUID() : `${prefix}${randomUUID().replaceAll('-', '')}`;
       const about = (named: string): Call => ({ method, path: url.replace(`:${parameter}`, named) });
       const foreign = await answerTo(about(id), theirs, id);
       assert.deepEqual(foreign, await answerTo(about(unknown), theirs, unknown), `${method} ${url}`);

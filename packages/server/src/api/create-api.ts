@@ -35,9 +35,13 @@ import { cancelBatchRoute } from './openai/cancel-batch.ts';
 import { createBatchRoute } from './openai/create-batch.ts';
 import { getBatchRoute } from './openai/get-batch.ts';
 import { listBatchesRoute } from './openai/list-batches.ts';
+import { addPartRoute } from './uploads/add-part.ts';
+import { cancelUploadRoute } from './uploads/cancel-upload.ts';
+import { completeUploadRoute } from './uploads/complete-upload.ts';
+import { createUploadRoute } from './uploads/create-upload.ts';
 import { observeCalls } from './observe-calls.ts';
 import { limitSlowClients } from './slow-clients.ts';
-import { referenceRoutes } from './reference/reference-routes.ts';
+import { referenceRoutes } from './reference/openapi-document.ts';
 import { stampAnswers } from './stamp-answers.ts';
 import { refuseBorrowedNames } from './known-host.ts';
 import { requestIdOf, withoutDoubledVersion } from './transport.ts';
@@ -86,6 +90,11 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   listBatchesRoute(app, deps);
   getBatchRoute(app, deps);
   cancelBatchRoute(app, deps);
+
+  createUploadRoute(app, deps);
+  addPartRoute(app, deps);
+  completeUploadRoute(app, deps);
+  cancelUploadRoute(app, deps);
 
   forwardRoutes(app, deps);
   listModelsRoute(app, deps);

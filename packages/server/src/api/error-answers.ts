@@ -5,7 +5,7 @@ import { ApiError, toApiError } from './errors.ts';
 import { openAiAnswer } from './openai/error-answer.ts';
 
 const SERVED =
-  "Bora serves /v1/files, /v1/batch/jobs of Mistral's API and /v1/batches of OpenAI's, and passes calls to /v1/models, /v1/chat/completions and its like through; of its own /bora/v1/keys, /bora/v1/workspaces, " +
+  "Bora serves /v1/files, /v1/batch/jobs of Mistral's API and /v1/batches and /v1/uploads of OpenAI's, and passes calls to /v1/models, /v1/chat/completions and its like through; of its own /bora/v1/keys, /bora/v1/workspaces, " +
   '/bora/v1/audit, /bora/v1/upstreams, /healthz, /readyz and /metrics.';
 
 /** Turns whatever a route throws into an answer of the shape that the caller's dialect has, in one place. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ApiError, invalidMember } from './errors.ts';
 import { validate } from './validation.ts';
 
-/** Far above any body that is no list of requests. */
+/** Far above any body that is no list. */
 const MAX_BYTES = 64 * 1024;
 
 /**
@@ -21,19 +21,22 @@ export async function readJsonBody<S extends z.ZodType>(
  * Reads a small JSON body that must be an object.
  * @throws ApiError 413, 422
  */
-export async function readJsonObject(request: IncomingMessage): Promise<Record<string, unknown>> {
-  return validate(z.record(z.string(), z.unknown()), await readJson(request), 'body');
+export async function readJsonObject(
+  request: IncomingMessage,
+  maxBytes = MAX_BYTES,
+): Promise<Record<string, unknown>> {
+  return validate(z.record(z.string(), z.unknown()), await readJson(request, maxBytes), 'body');
 }
 
 /** Whoever stops early leaves the rest to be dropped, so that the client sees the answer. */
-async function readJson(request: IncomingMessage): Promise<unknown> {
+async function readJson(request: IncomingMessage, maxBytes = MAX_BYTES): Promise<unknown> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > MAX_BYTES)
-        throw new ApiError('body_too_large', `The body is larger than ${MAX_BYTES} bytes.`);
+      if (bytes > maxBytes)
+        throw new ApiError('body_too_large', `The body is larger than ${maxBytes} bytes.`);
       chunks.push(chunk);
     }
   } finally {

@@ -4,7 +4,8 @@ import type { Clock } from '../observe/clock.ts';
 import type { Log } from '../observe/log.ts';
 import type { Database } from '../storage/ports/database.ts';
 
-interface Writing extends AsyncDisposable {
+/** A session while it lives. */
+export interface Writing extends AsyncDisposable {
   readonly id: string;
   readonly names: BlobNamePool;
   readonly lost: AbortSignal;

@@ -8,10 +8,12 @@ import type { Database } from '../storage/ports/database.ts';
 const GRACE_MS = 60 * 60 * 1000;
 const INTERVAL_MS = 60 * 1000;
 const FILES_PER_ROUND = 1_000;
+/** Each with up to 2,000 parts. */
+const UPLOADS_PER_ROUND = 10;
 const BLOBS_PER_ROUND = 1_000;
 
 export interface CollectorDependencies {
-  readonly database: Pick<Database, 'expireFiles' | 'collectableBlobs' | 'markErased'>;
+  readonly database: Pick<Database, 'expireFiles' | 'expireUploads' | 'collectableBlobs' | 'markErased'>;
   readonly blobs: Pick<BlobStore, 'remove' | 'syncRemovals'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -25,7 +27,7 @@ export interface CollectionRound {
 }
 
 /**
- * Expires files and deletes the bytes that nothing names any more, an hour after they were released. A round is bounded and
+ * Expires files and uploads, and deletes the bytes that nothing names any more, an hour after they were released. A round is bounded and
  * may be interrupted anywhere: bytes go first, durably, the mark in the database second, and removing twice is harmless.
  */
 export class Collector {
@@ -56,6 +58,7 @@ export class Collector {
     const { log } = this.#deps;
     const expired = await this.#expire();
     if (expired > 0) log.info({ files: expired }, 'files expired');
+    await this.#expireUploads();
     const erased = await this.#erase(signal);
     if (erased > 0) log.info({ blobs: erased }, 'released bytes deleted');
     return { expired, erased };
@@ -76,6 +79,15 @@ export class Collector {
     } catch (error) {
       log.warn({ err: error }, 'files could not be expired; trying again in a minute');
       return 0;
+    }
+  }
+
+  async #expireUploads(): Promise<void> {
+    const { database, log } = this.#deps;
+    try {
+      while ((await database.expireUploads(UPLOADS_PER_ROUND)) === UPLOADS_PER_ROUND);
+    } catch (error) {
+      log.warn({ err: error }, 'uploads could not be expired; trying again in a minute');
     }
   }
 

@@ -78,7 +78,7 @@ export async function ingestFile(
 ): Promise<FileRecord> {
   const content = new BlobOutput(deps);
   const cuts = new BlobOutput(deps);
-  const pass = deps.indexer.open(passKind(facts, options), options.maxLineBytes);
+  const pass = deps.indexer.open(passKind(facts, options.check), options.maxLineBytes);
   try {
     let bytes = 0;
     for await (const chunk of inLargerChunks(source)) {
@@ -89,7 +89,7 @@ export async function ingestFile(
     }
     const read = await pass.finish();
     const settled = (await options.settle?.(read.index?.summary ?? null)) ?? { facts, check: options.check };
-    checkLines(read, settled, options);
+    checkLines(read, settled.check, options.maxLines);
     const result = settleResult(read, settled);
     signal?.throwIfAborted();
     await deps.reachStopPoint('upload.written');
@@ -118,16 +118,20 @@ export async function ingestFile(
   }
 }
 
-function passKind({ mimetype }: UploadFacts, { check }: IngestOptions): PassKind {
+/** What the content of a file is read for. */
+export function passKind({ mimetype }: UploadFacts, check: IngestOptions['check']): PassKind {
   if (check !== 'no-index') return 'requests';
   return mimetype === 'application/jsonl' ? 'lines' : 'bytes';
 }
 
-/** Lines are counted where they are requests. */
-function checkLines(
-  { lines }: PassResult,
-  { check }: SettledUpload,
-  { maxLines = Infinity }: IngestOptions,
+/**
+ * Lines are counted where they are requests.
+ * @throws TooManyLines
+ */
+export function checkLines(
+  { lines }: Pick<PassResult, 'lines'>,
+  check: IngestOptions['check'],
+  maxLines = Infinity,
 ): void {
   if (check !== 'no-index' && lines > maxLines) throw new TooManyLines(lines, maxLines);
 }

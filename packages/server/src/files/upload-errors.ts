@@ -43,6 +43,28 @@ export class TooManyLines extends Error {
   }
 }
 
+export class PartTooLarge extends Error {
+  override readonly name = 'PartTooLarge';
+
+  constructor(maxBytes: number) {
+    super(`A part of an upload may have at most ${maxBytes} bytes. Send it as several parts.`);
+  }
+}
+
+/** An upload has no such part. */
+export class UnknownPart extends Error {
+  override readonly name = 'UnknownPart';
+
+  constructor(partId: string) {
+    super(`The upload has no part ${JSON.stringify(partId)}.`);
+  }
+}
+
+/** The parts of an upload are not together what its client said. */
+export class WrongContent extends Error {
+  override readonly name = 'WrongContent';
+}
+
 /** What read the upload is gone, through no fault of the upload. Nothing is kept of it; it may be sent again at once. */
 export class UploadInterrupted extends Error {
   override readonly name = 'UploadInterrupted';

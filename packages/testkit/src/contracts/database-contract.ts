@@ -16,6 +16,7 @@ import { registerShardContract } from './database/shard-contract.ts';
 import { registerStopContract } from './database/stop-contract.ts';
 import { registerTaskContract } from './database/task-contract.ts';
 import { registerUpstreamPauseContract } from './database/upstream-pause-contract.ts';
+import { registerUploadContract } from './database/upload-contract.ts';
 import { registerUptimeContract } from './database/uptime-contract.ts';
 import { registerWorkspaceContract } from './database/workspace-contract.ts';
 
@@ -30,6 +31,7 @@ export function registerDatabaseContract(name: string, open: OpenDatabase): void
     registerAuditContract(open);
     registerFileContract(open);
     registerNamedFileContract(open);
+    registerUploadContract(open);
     registerBatchContract(open);
     registerTaskContract(open);
     registerShardContract(open);

@@ -1,8 +1,4 @@
 import { extname } from 'node:path';
-import type { UploadFacts } from '../../files/ingest.ts';
-
-/** What is known of a file by its name. */
-export type KnownFacts = UploadFacts & { readonly mimetype: string };
 
 const MIMETYPES: Readonly<Record<string, string>> = {
   '.jsonl': 'application/jsonl',

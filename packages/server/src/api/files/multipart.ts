@@ -17,7 +17,7 @@ export interface UploadPart {
 }
 
 /**
- * Reads a multipart upload: one part `file`, and text parts before or after it (measured: SDKs do both). The file streams to
+ * Reads a multipart upload: one part `fileName`, and text parts before or after it (measured: SDKs do both). The file streams to
  * `store`, which learns the text parts from `fields` once the last part is read; nothing is held in memory.
  *
  * If anything fails, here, in `store` or because the client went away, the file's stream breaks, `fields` rejects, and the call
@@ -27,8 +27,9 @@ export interface UploadPart {
 export async function readMultipart<T>(
   request: IncomingMessage,
   store: (part: UploadPart, fields: Promise<ReadonlyMap<string, string>>) => Promise<T>,
+  fileName = 'file',
 ): Promise<T> {
-  const parser = openParser(request);
+  const parser = openParser(request, fileName);
   const { promise: fields, resolve, reject } = Promise.withResolvers<ReadonlyMap<string, string>>();
   const texts = new Map<string, string>();
   let file: Readable | undefined;
@@ -48,9 +49,9 @@ export async function readMultipart<T>(
     stream.on('error', () => {});
     // Parts that came in the same chunk are still told. A file among them would never end, since no more of the body is parsed.
     if (isRefused) return;
-    if (name !== 'file' || stored !== undefined) {
+    if (name !== fileName || stored !== undefined) {
       stream.resume();
-      fail(name === 'file' ? severalFiles() : unknownFile(name));
+      fail(name === fileName ? severalFiles(fileName) : unknownFile(name, fileName));
       return;
     }
     file = stream;
@@ -67,7 +68,7 @@ export async function readMultipart<T>(
   parser.on('fieldsLimit', () => fail(tooMany(MAX_FIELDS, 'text parts')));
   parser.on('partsLimit', () => fail(tooMany(MAX_PARTS, 'parts')));
   parser.on('error', (error) => fail(malformed((error as Error).message)));
-  parser.on('finish', () => (stored === undefined ? fail(noFile()) : resolve(texts)));
+  parser.on('finish', () => (stored === undefined ? fail(noFile(fileName)) : resolve(texts)));
   request.on('close', () => {
     if (!request.complete)
       fail(new ApiError('bad_multipart', 'The connection closed before the upload was complete.'));
@@ -83,12 +84,12 @@ export async function readMultipart<T>(
   }
 }
 
-function openParser(request: IncomingMessage): BusboyInstance {
+function openParser(request: IncomingMessage, fileName: string): BusboyInstance {
   const contentType = request.headers['content-type'] ?? '';
   if (!/^multipart\/form-data\s*(?:;|$)/i.test(contentType)) {
     throw new ApiError(
       'not_multipart',
-      `An upload is multipart/form-data with a part "file" and a part "purpose", but the content type is ${JSON.stringify(contentType)}.`,
+      `An upload is multipart/form-data with a part "${fileName}"${fileName === 'file' ? ' and a part "purpose"' : ''}, but the content type is ${JSON.stringify(contentType)}.`,
     );
   }
   if (!/;\s*boundary=("[^"]+"|[^\s;]+)/i.test(contentType)) {
@@ -98,7 +99,7 @@ function openParser(request: IncomingMessage): BusboyInstance {
     return new Busboy({
       headers: { 'content-type': contentType },
       limits: { fieldSize: MAX_FIELD_BYTES, fields: MAX_FIELDS, parts: MAX_PARTS },
-      isPartAFile: (name, _type, filename) => name === 'file' || filename !== undefined,
+      isPartAFile: (name, _type, filename) => name === fileName || filename !== undefined,
     });
   } catch (error) {
     throw malformed(`the content type is none that can be read (${(error as Error).message})`);
@@ -109,18 +110,18 @@ function malformed(why: string): ApiError {
   return new ApiError('bad_multipart', `The multipart body cannot be read: ${why}.`);
 }
 
-function noFile(): ApiError {
-  return invalidMember(['body', 'file'], 'Field required', 'missing');
+function noFile(name: string): ApiError {
+  return invalidMember(['body', name], 'Field required', 'missing');
 }
 
-function severalFiles(): ApiError {
-  return invalidMember(['body', 'file'], 'Only one file can be uploaded per call', 'too_many_files');
+function severalFiles(name: string): ApiError {
+  return invalidMember(['body', name], 'Only one file can be uploaded per call', 'too_many_files');
 }
 
-function unknownFile(name: string | undefined): ApiError {
+function unknownFile(name: string | undefined, expected: string): ApiError {
   return invalidMember(
     ['body', name ?? ''],
-    `The part that holds the file must be called "file", but this one is called ${JSON.stringify(name ?? '')}`,
+    `The part that holds the file must be called "${expected}", but this one is called ${JSON.stringify(name ?? '')}`,
     'extra_forbidden',
   );
 }

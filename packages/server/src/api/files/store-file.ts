@@ -2,12 +2,14 @@ import type { ErrorBody } from '@bora/protocol/mistral-errors';
 import type { Caller } from '../../access/authenticate.ts';
 import { ingestFile } from '../../files/ingest.ts';
 import type { IngestOptions, UploadFacts } from '../../files/ingest.ts';
-import { BadBatchFile, FileTooLarge, TooManyLines, UploadInterrupted } from '../../files/upload-errors.ts';
+import { BadBatchFile, FileTooLarge, TooManyLines } from '../../files/upload-errors.ts';
 import type { FileRecord } from '../../storage/ports/file-records.ts';
-import { BlobNotWritten, WorkspaceFull } from '../../storage/ports/file-records.ts';
+import { WorkspaceFull } from '../../storage/ports/file-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { ApiError, diskFull } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import { limitsOf } from '../limits.ts';
+import { noRoomFor, roomLeft, workspaceFull } from './room-left.ts';
+import { underSession } from './under-session.ts';
 
 /** Makes a file of a stream within the limits of the caller's workspace, and says what is wrong with it in the words of Mistral's API. */
 export async function storeFile(
@@ -19,63 +21,35 @@ export async function storeFile(
 ): Promise<FileRecord> {
   const { database, blobs, indexer, reachStopPoint, settings, metrics } = deps;
   const { maxFileBytes, maxFileLines, maxStoredBytes } = limitsOf(caller, settings);
-  const free = await blobs.freeBytes();
-  if (free !== null && free < settings.minFreeBytes) throw diskFull();
-  const room = await roomLeft(deps, caller, maxStoredBytes);
-  const { id: session, names, lost } = await deps.session.current();
+  const room = await roomLeft(deps, caller);
   try {
-    const file = await ingestFile(
-      { database, blobs, names, session, indexer, reachStopPoint },
-      facts,
-      source,
-      {
-        ...options,
-        maxLineBytes: settings.maxLineBytes,
-        maxBytes: Math.min(maxFileBytes ?? Infinity, room),
-        maxLines: maxFileLines ?? Infinity,
-        maxStoredBytes,
-        by: caller.actor,
-      },
-      lost,
+    const file = await underSession(deps, ({ id: session, names, lost }) =>
+      ingestFile(
+        { database, blobs, names, session, indexer, reachStopPoint },
+        facts,
+        source,
+        {
+          ...options,
+          maxLineBytes: settings.maxLineBytes,
+          maxBytes: Math.min(maxFileBytes ?? Infinity, room),
+          maxLines: maxFileLines ?? Infinity,
+          maxStoredBytes,
+          by: caller.actor,
+        },
+        lost,
+      ),
     );
     metrics.uploadedBytes.inc(file.bytes);
     return file;
   } catch (error) {
     if (error instanceof BadBatchFile) throw badBatchFile(error);
     if (error instanceof WorkspaceFull) throw workspaceFull(error.message);
-    if (error instanceof FileTooLarge && room < (maxFileBytes ?? Infinity)) {
-      throw workspaceFull(`The workspace has room for ${room} more bytes, and the file is larger.`);
-    }
+    if (error instanceof FileTooLarge && room < (maxFileBytes ?? Infinity)) throw noRoomFor(room);
     if (error instanceof FileTooLarge || error instanceof TooManyLines) {
       throw new ApiError('file_too_large', error.message);
     }
-    if (lost.aborted || error instanceof BlobNotWritten) {
-      await deps.session.bury(session);
-      throw new UploadInterrupted(
-        'The upload was given up, because this Bora was silent for too long (asleep, or its disk hung) or is stopping. Send it again.',
-        { cause: error },
-      );
-    }
     throw error;
   }
-}
-
-/**
- * Bytes that the workspace may still store, so that an upload that cannot fit ends as early as it can. The transaction that makes
- * the file counts again: others may upload meanwhile.
- */
-async function roomLeft(
-  { database }: ApiDependencies,
-  { workspaceId }: Caller,
-  maxStoredBytes: number | null,
-): Promise<number> {
-  if (maxStoredBytes === null) return Infinity;
-  const usage = await database.workspaceUsage(workspaceId);
-  return Math.max(0, maxStoredBytes - (usage?.storedBytes ?? 0));
-}
-
-function workspaceFull(why: string): ApiError {
-  return new ApiError('workspace_full', `${why} Delete files that are not needed, or ask an admin for more.`);
 }
 
 /** The shape and the sentences of the real service (live); only the link points to what Bora takes. */

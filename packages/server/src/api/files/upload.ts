@@ -1,17 +1,16 @@
-import { randomUUID } from 'node:crypto';
 import { fileUploadFields } from '@bora/protocol/mistral-files';
 import type { FilePurpose, SampleType } from '@bora/protocol/mistral-files';
 import type { OpenAiFile } from '@bora/protocol/openai-files';
 import type { FastifyInstance } from 'fastify';
-import type { Caller } from '../../access/authenticate.ts';
 import type { SettledUpload } from '../../files/ingest.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { dialectOf } from '../dialect.ts';
 import { ApiError } from '../errors.ts';
 import { expiresAfterIn, settleOpenAi } from '../openai/file-fields.ts';
 import { validate } from '../validation.ts';
-import type { KnownFacts } from './file-names.ts';
-import { displayName, mayBeJsonl, mimetypeOf } from './file-names.ts';
+import type { KnownFacts } from './file-facts.ts';
+import { factsOf } from './file-facts.ts';
+import { displayName, mayBeJsonl } from './file-names.ts';
 import { fileView } from './file-view.ts';
 import { readMultipart } from './multipart.ts';
 import { storeFile } from './store-file.ts';
@@ -51,22 +50,6 @@ export function uploadRoute(app: FastifyInstance, deps: ApiDependencies): void {
     deps.log.info({ file: file.id, purpose: file.purpose, bytes: file.bytes }, 'took an upload');
     return fileView(file, dialectOf(request));
   });
-}
-
-/** What is known while the bytes stream; the rest is provisional. */
-function factsOf({ workspaceId, creator }: Caller, filename: string): KnownFacts {
-  return {
-    id: randomUUID(),
-    workspaceId,
-    filename,
-    purpose: 'batch',
-    sampleType: 'batch_request',
-    source: 'upload',
-    mimetype: mimetypeOf(filename),
-    visibility: 'workspace',
-    expiresAt: null,
-    createdBy: creator,
-  };
 }
 
 function settle(facts: KnownFacts, fields: ReadonlyMap<string, string>, now: number): SettledUpload {

@@ -3,7 +3,7 @@ import { expiresAfter, OPENAI_UPLOAD_PURPOSES } from '@bora/protocol/openai-file
 import type { OpenAiUploadPurpose } from '@bora/protocol/openai-files';
 import { z } from 'zod';
 import type { SettledUpload } from '../../files/ingest.ts';
-import type { KnownFacts } from '../files/file-names.ts';
+import type { KnownFacts } from '../files/file-facts.ts';
 import { mayBeJsonl } from '../files/file-names.ts';
 import { invalidParameter, validateOpenAi } from './validation.ts';
 

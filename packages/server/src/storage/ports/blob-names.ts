@@ -1,7 +1,7 @@
 import type { BlobRef } from './blobs.ts';
 
 /**
- * The life of a blob's name: `writing` (owned by a session) → `owned` (by a journal row, a shard or a file)
+ * The life of a blob's name: `writing` (owned by a session) → `owned` (by a journal row, a shard, an upload or a file)
  * → `released` → forgotten. A blob has one owner at a time. The transaction that names a blob in a record turns
  * `writing` into `owned` and fails if the row is not there, so bytes can never be referenced that collection
  * was already entitled to delete.

@@ -9,6 +9,7 @@ import type { PlanAndFinalise } from './plan-and-finalise.ts';
 import type { Sessions } from './sessions.ts';
 import type { ShardQueue } from './shard-queue.ts';
 import type { UpstreamPauses } from './upstream-pauses.ts';
+import type { UploadRecords } from './upload-records.ts';
 import type { Uptime } from './uptime.ts';
 import type { WorkspaceRecords } from './workspace-records.ts';
 
@@ -26,6 +27,7 @@ import type { WorkspaceRecords } from './workspace-records.ts';
 export interface Database
   extends
     FileRecords,
+    UploadRecords,
     BatchRecords,
     PlanAndFinalise,
     ShardQueue,

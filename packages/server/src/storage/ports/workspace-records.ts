@@ -70,7 +70,7 @@ export interface WorkspaceUsage {
   /** Requests of unfinished jobs that have no outcome yet. */
   readonly pendingRequests: number;
   readonly activeJobs: number;
-  /** Files that are there to see, results included, and their bytes. */
+  /** Files that are there to see, results included, and their bytes; with parts of uploads that are not complete. */
   readonly files: number;
   readonly storedBytes: number;
 }

@@ -1,3 +1,4 @@
+import type { Actor } from '../ports/audit-records.ts';
 import { creatorOf, NOBODY } from '../ports/audit-records.ts';
 import type { ManifestPart } from '../ports/blob-names.ts';
 import type {
@@ -61,14 +62,13 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
   return {
     createFile(file, session, by = NOBODY, maxStoredBytes = null) {
       if (first(context, 'SELECT 1 FROM file WHERE id = ?', file.id) === undefined) {
-        if (maxStoredBytes !== null) checkRoom(context, file, maxStoredBytes);
-        insertFile(context, file);
-        const owner = `file/${file.id}`;
+        checkRoom(context, file, maxStoredBytes);
+        insertAuditedFile(context, file, session, by);
         let start = 0;
         for (const blob of file.manifest) {
           const length = blobLength(blob);
           if (length === 0) continue;
-          ownBlob(context, blob, session, owner);
+          ownBlob(context, blob, session, `file/${file.id}`);
           run(
             context,
             `INSERT INTO file_part (file_id, start, length, blob_name, blob_offset, checksum, bytes)
@@ -79,23 +79,6 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
           );
           start += length;
         }
-        if (file.cuts !== null) {
-          ownBlob(context, file.cuts, session, owner);
-          run(
-            context,
-            `INSERT INTO file_cuts (file_id, length, blob_name, blob_offset, checksum, bytes) VALUES (?, ?, ?, ?, ?, ?)`,
-            file.id,
-            ...blobValues(file.cuts),
-          );
-        }
-        insertReferences(context, file.id, file.references ?? []);
-        const { filename, purpose, bytes } = file;
-        audit(context, by, {
-          action: 'file.create',
-          workspaceId: file.workspaceId,
-          subjectId: file.id,
-          detail: { filename, purpose, bytes },
-        });
       }
       const row = first<FileRow>(context, 'SELECT * FROM file WHERE id = ?', file.id);
       return fileFrom(row!);
@@ -219,12 +202,45 @@ export function seenBy(viewer: string): string {
   return `(visibility = 'workspace' OR created_by IS NULL OR created_by = ${viewer}) IS NOT FALSE`;
 }
 
-function checkRoom(context: StoreContext, { workspaceId, bytes }: NewFile, maxStoredBytes: number): void {
+/** @throws WorkspaceFull if so many bytes more were too many. */
+export function checkRoom(
+  context: StoreContext,
+  { workspaceId, bytes }: Pick<NewFile, 'workspaceId' | 'bytes'>,
+  maxStoredBytes: number | null,
+): void {
+  if (maxStoredBytes === null) return;
   const { storedBytes } = storedFiles(context, workspaceId);
   if (storedBytes + bytes <= maxStoredBytes) return;
   throw new WorkspaceFull(
     `The workspace's files hold ${storedBytes} bytes, and with this one they would hold more than ${maxStoredBytes}.`,
   );
+}
+
+/** Inserts all of an uploaded file but its parts. */
+export function insertAuditedFile(
+  context: StoreContext,
+  file: Omit<NewFile, 'manifest'>,
+  session: string,
+  by: Actor,
+): void {
+  insertFile(context, file);
+  if (file.cuts !== null) {
+    ownBlob(context, file.cuts, session, `file/${file.id}`);
+    run(
+      context,
+      `INSERT INTO file_cuts (file_id, length, blob_name, blob_offset, checksum, bytes) VALUES (?, ?, ?, ?, ?, ?)`,
+      file.id,
+      ...blobValues(file.cuts),
+    );
+  }
+  insertReferences(context, file.id, file.references ?? []);
+  const { filename, purpose, bytes, workspaceId } = file;
+  audit(context, by, {
+    action: 'file.create',
+    workspaceId,
+    subjectId: file.id,
+    detail: { filename, purpose, bytes },
+  });
 }
 
 /** Inserts the row alone; its parts follow, or come from a batch's shards. */

@@ -11,6 +11,7 @@ export function noteReferences(db: Sqlite): void {
     INSERT INTO reference
       SELECT blob_name, 'file/' || file_id, length FROM file_part
       UNION ALL SELECT blob_name, 'file/' || file_id, length FROM file_cuts
+      UNION ALL SELECT blob_name, 'upload/' || upload_id, length FROM upload_part
       UNION ALL SELECT blob_name, 'shard/' || shard_id, length FROM shard_part
       UNION ALL SELECT blob_name, 'shard/' || shard_id, blob_length FROM journal WHERE blob_name IS NOT NULL
       UNION ALL SELECT outcome.value ->> '$[6].name', 'shard/' || shard_id, outcome.value ->> '$[6].length'

@@ -15,6 +15,7 @@ import { taskStore } from './task-store.ts';
 import { workspaceStore } from './workspace-store.ts';
 import type { Call } from './thread-messages.ts';
 import { upstreamPauseStore } from './upstream-pause-store.ts';
+import { uploadStore } from './upload-store.ts';
 import { uptimeStore } from './uptime-store.ts';
 
 /** SQLite's page cache: a journal's hot part many times over. */
@@ -56,6 +57,7 @@ export function openStores({ file, variant, ...options }: StoresOptions): OpenSt
   };
   const methods: StoreMethods = {
     ...fileStore(context),
+    ...uploadStore(context),
     ...batchStore(context),
     ...taskStore(context),
     ...shardStore(context),

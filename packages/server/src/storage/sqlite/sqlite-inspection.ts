@@ -40,6 +40,7 @@ const LIVING_FILE = 'file_id IN (SELECT id FROM file WHERE hidden_at IS NULL)';
 const OTHER_RANGES = `
   SELECT 'file ' || file_id AS subject, NULL AS lines, ${BLOB} FROM file_part WHERE NOT ${LIVING_FILE}
   UNION ALL SELECT 'line index of file ' || file_id, NULL, ${BLOB} FROM file_cuts
+  UNION ALL SELECT 'part ' || id || ' of upload ' || upload_id, NULL, ${BLOB} FROM upload_part
   UNION ALL SELECT 'shard ' || shard_id || ' of job ' || batch_id, lines, ${BLOB.replace('length', 'shard_part.length')}
     FROM shard_part JOIN shard ON shard.id = shard_id`;
 

@@ -10,6 +10,7 @@ import type { PlanAndFinalise } from '../ports/plan-and-finalise.ts';
 import type { Sessions } from '../ports/sessions.ts';
 import type { ShardQueue } from '../ports/shard-queue.ts';
 import type { UpstreamPauses } from '../ports/upstream-pauses.ts';
+import type { UploadRecords } from '../ports/upload-records.ts';
 import type { Uptime } from '../ports/uptime.ts';
 import type { WorkspaceRecords } from '../ports/workspace-records.ts';
 import type { JournalStore } from './journal-store.ts';
@@ -36,6 +37,7 @@ export interface StoreContext {
 export interface StoreMethods
   extends
     Synchronous<FileRecords>,
+    Synchronous<UploadRecords>,
     Synchronous<BatchRecords>,
     Synchronous<PlanAndFinalise>,
     Synchronous<ShardQueue>,

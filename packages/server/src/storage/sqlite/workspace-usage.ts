@@ -12,16 +12,16 @@ export function activeJobs(context: StoreContext, workspaceId: string): number {
   return active;
 }
 
-/** Files that are there to see, whoever sees them. */
+/** Files that are there to see, whoever sees them; bytes also of parts that are no file yet. */
 export function storedFiles(
   context: StoreContext,
   workspaceId: string,
 ): Pick<WorkspaceUsage, 'files' | 'storedBytes'> {
   return first<Pick<WorkspaceUsage, 'files' | 'storedBytes'>>(
     context,
-    `SELECT count(*) AS files, coalesce(sum(bytes), 0) AS storedBytes FROM file
-     WHERE workspace_id = ? AND hidden_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`,
-    workspaceId,
-    context.now(),
+    `SELECT count(*) AS files, coalesce(sum(bytes), 0)
+         + (SELECT coalesce(sum(length), 0) FROM upload_part WHERE workspace_id = :workspaceId) AS storedBytes FROM file
+     WHERE workspace_id = :workspaceId AND hidden_at IS NULL AND (expires_at IS NULL OR expires_at > :now)`,
+    { workspaceId, now: context.now() },
   )!;
 }

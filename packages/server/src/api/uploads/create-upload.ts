@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { createOpenAiUpload } from '@bora/protocol/openai-uploads';
+import type { OpenAiUpload } from '@bora/protocol/openai-uploads';
+import type { FastifyInstance } from 'fastify';
+import type { NewUpload } from '../../storage/ports/upload-records.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { ApiError } from '../errors.ts';
+import { factsOf } from '../files/file-facts.ts';
+import { displayName } from '../files/file-names.ts';
+import { noRoomFor, roomLeft } from '../files/room-left.ts';
+import { readJsonObject } from '../json-body.ts';
+import { limitsOf } from '../limits.ts';
+import { asOpenAiFile, purposeFrom } from '../openai/file-fields.ts';
+import { validateOpenAi } from '../openai/validation.ts';
+import { uploadView } from './upload-view.ts';
+
+/** `POST /v1/uploads`. What cannot become a file is refused before its first part. */
+export function createUploadRoute(app: FastifyInstance, deps: ApiDependencies): void {
+  const { database, settings } = deps;
+  app.post('/v1/uploads', { config: { access: 'write' } }, async (request): Promise<OpenAiUpload> => {
+    const { caller } = request;
+    const given = validateOpenAi(createOpenAiUpload, await readJsonObject(request.raw));
+    const purpose = purposeFrom(given.purpose);
+    const filename = displayName(given.filename);
+    asOpenAiFile(factsOf(caller, filename), purpose, null);
+
+    const { maxFileBytes } = limitsOf(caller, settings);
+    if (given.bytes > (maxFileBytes ?? Infinity)) throw tooLarge(given.bytes, maxFileBytes!);
+    const room = await roomLeft(deps, caller);
+    if (given.bytes > room) throw noRoomFor(room);
+
+    const upload: NewUpload = {
+      id: `upload_${randomUUID().replaceAll('-', '')}`,
+      workspaceId: caller.workspaceId,
+      fileId: randomUUID(),
+      filename,
+      purpose,
+      bytes: given.bytes,
+      fileExpiresMs: given.expires_after == null ? null : given.expires_after.seconds * 1000,
+      createdBy: caller.creator,
+    };
+    return uploadView(await database.createUpload(upload), null);
+  });
+}
+
+function tooLarge(bytes: number, maxBytes: number): ApiError {
+  return new ApiError(
+    'file_too_large',
+    `The file is of ${bytes} bytes, more than ${maxBytes}, the limit of this server. Split it into several files.`,
+    {},
+    {},
+    { param: 'bytes' },
+  );
+}
