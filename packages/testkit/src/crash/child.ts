@@ -70,6 +70,8 @@ const bora = await Bora.fromEnv(
 await bora.start();
 console.log(bora.url);
 
+// A terminal sends Ctrl-C to all; this one dies when whoever started it says so, or is gone.
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => {});
 createInterface({ input: process.stdin })
   .on('line', (line) => {
     const [command, ms] = line.split(' ');
