@@ -88,7 +88,7 @@ export class TortureRun implements AsyncDisposable {
     if (signal.aborted) stop();
     await this.#workToDeath(life, death, random);
     signal.removeEventListener('abort', stop);
-    if (!life.wasKilled) throw new PromiseBroken('Bora ended by itself.');
+    if (!life.wasKilled && !signal.aborted) throw new PromiseBroken('Bora ended by itself.');
     this.#bookKill(death, signal.aborted);
     await this.#look(before);
   }
