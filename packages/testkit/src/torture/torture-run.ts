@@ -68,7 +68,7 @@ export class TortureRun implements AsyncDisposable {
       const started = performance.now();
       await this.#live(chooseDeath(this.books, random, only), random, signal);
       this.books.seconds += (performance.now() - started) / 1000;
-      if (!signal.aborted) writeBooks(booksFile(this.#settings), this.books);
+      writeBooks(booksFile(this.#settings), this.books);
       onKill(this.books);
     }
     if (!signal.aborted) await this.#end();
