@@ -51,7 +51,7 @@ export interface IngestOptions {
    * streams (a form names the purpose behind the file) or that look at the index before they take the file. What it throws
    * refuses the file. It may ask for less of a check than `check` read for, not for more.
    */
-  readonly settle?: (index: LineIndexSummary | null) => Promise<SettledUpload>;
+  readonly settle?: (index: LineIndexSummary | null, md5: string) => Promise<SettledUpload>;
 }
 
 /** What an upload turns out to be. */
@@ -88,7 +88,8 @@ export async function ingestFile(
       await both(content.write(chunk), pass.push(chunk));
     }
     const read = await pass.finish();
-    const settled = (await options.settle?.(read.index?.summary ?? null)) ?? { facts, check: options.check };
+    const summary = read.index?.summary ?? null;
+    const settled = (await options.settle?.(summary, read.md5)) ?? { facts, check: options.check };
     checkLines(read, settled.check, options.maxLines);
     const result = settleResult(read, settled);
     signal?.throwIfAborted();

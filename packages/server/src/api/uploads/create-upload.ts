@@ -10,6 +10,7 @@ import { displayName } from '../files/file-names.ts';
 import { noRoomFor, roomLeft } from '../files/room-left.ts';
 import { readJsonObject } from '../json-body.ts';
 import { limitsOf } from '../limits.ts';
+import { createdIdOf, keyReused, RepeatedCreates } from '../repeated-creates.ts';
 import { asOpenAiFile, purposeFrom } from '../openai/file-fields.ts';
 import { validateOpenAi } from '../openai/validation.ts';
 import { uploadView } from './upload-view.ts';
@@ -17,7 +18,8 @@ import { uploadView } from './upload-view.ts';
 /** `POST /v1/uploads`. What cannot become a file is refused before its first part. */
 export function createUploadRoute(app: FastifyInstance, deps: ApiDependencies): void {
   const { database, settings } = deps;
-  app.post('/v1/uploads', { config: { access: 'write' } }, async (request): Promise<OpenAiUpload> => {
+  const repeated = new RepeatedCreates(deps.clock);
+  app.post('/v1/uploads', { config: { access: 'write' } }, async (request, reply): Promise<OpenAiUpload> => {
     const { caller } = request;
     const given = validateOpenAi(createOpenAiUpload, await readJsonObject(request.raw));
     const purpose = purposeFrom(given.purpose);
@@ -30,7 +32,7 @@ export function createUploadRoute(app: FastifyInstance, deps: ApiDependencies): 
     if (given.bytes > room) throw noRoomFor(room);
 
     const upload: NewUpload = {
-      id: `upload_${randomUUID().replaceAll('-', '')}`,
+      id: `upload_${createdIdOf(request).replaceAll('-', '')}`,
       workspaceId: caller.workspaceId,
       fileId: randomUUID(),
       filename,
@@ -39,8 +41,21 @@ export function createUploadRoute(app: FastifyInstance, deps: ApiDependencies): 
       fileExpiresMs: given.expires_after == null ? null : given.expires_after.seconds * 1000,
       createdBy: caller.creator,
     };
-    return uploadView(await database.createUpload(upload), null);
+    const what = describing(upload);
+    const undelivered = repeated.take(request, what);
+    const before = undelivered === null ? null : await database.getUpload(caller.workspaceId, undelivered);
+    const created = before ?? (await database.createUpload(upload));
+    // One of the same key answers in the place of the new one.
+    if (describing(created).some((member, place) => member !== what[place])) throw keyReused();
+    repeated.watch(request, reply, what, created.id);
+    const file = await database.getFile(caller.workspaceId, created.fileId, caller.creator);
+    return uploadView(created, file);
   });
+}
+
+/** What tells one upload from another. */
+function describing({ filename, purpose, bytes, fileExpiresMs }: NewUpload): readonly unknown[] {
+  return [filename, purpose, bytes, fileExpiresMs];
 }
 
 function tooLarge(bytes: number, maxBytes: number): ApiError {

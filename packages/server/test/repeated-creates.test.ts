@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { test } from 'node:test';
+import type { OpenAiErrorBody } from '@bora/protocol/openai-errors';
+import type { OpenAiFile } from '@bora/protocol/openai-files';
+import type { OpenAiUpload } from '@bora/protocol/openai-uploads';
+import type { Database } from '../src/storage/ports/database.ts';
+import type { Answer, ApiServer } from './api-server.ts';
+import { call, startApiServer } from './api-server.ts';
+
+const MINUTE_MS = 60_000;
+const OPENAI = { 'x-stainless-lang': 'js' };
+const AGAIN = { 'x-stainless-retry-count': '1' };
+
+interface Create {
+  readonly path: string;
+  /** A body with this content, and its type. */
+  readonly body: (content: string) => { readonly type: string; readonly text: string };
+  readonly method: 'createFile' | 'createUpload';
+}
+
+const CREATES: readonly Create[] = [
+  {
+    path: '/v1/files',
+    method: 'createFile',
+    body: (content) => ({
+      type: 'multipart/form-data; boundary=b',
+      text: [
+        '--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nuser_data',
+        `\r\n--b\r\ncontent-disposition: form-data; name="file"; filename="a.txt"\r\n\r\n${content}\r\n--b--\r\n`,
+      ].join(''),
+    }),
+  },
+  {
+    path: '/v1/uploads',
+    method: 'createUpload',
+    body: (content) => ({
+      type: 'application/json',
+      text: JSON.stringify({ filename: content, purpose: 'user_data', bytes: 3, mime_type: 'text/plain' }),
+    }),
+  },
+];
+
+for (const create of CREATES) {
+  const name = `POST ${create.path}`;
+
+  test(`${name}: another try finds the object whose answer could not be delivered, once`, async () => {
+    await using world = await World.open(create);
+    const missed = await world.sendAndLeave('one');
+    const other = await world.send('one');
+    assert.notEqual(other, missed, 'an equal create that is no other try makes its own');
+    assert.notEqual(await world.send('two', AGAIN), missed, 'another create is another object');
+    assert.equal(await world.send('one', AGAIN), missed);
+    const own = await world.send('one', AGAIN);
+    assert.ok(![missed, other].includes(own), 'what was delivered by now is not found again');
+  });
+
+  test(`${name}: what was answered is not found by a later create that says it is another try`, async () => {
+    await using world = await World.open(create);
+    const answered = await world.send('one');
+    assert.notEqual(await world.send('one', AGAIN), answered);
+  });
+
+  test(`${name}: ten minutes later another try is a new create`, async () => {
+    await using world = await World.open(create);
+    const missed = await world.sendAndLeave('one');
+    world.ahead = 10 * MINUTE_MS;
+    assert.notEqual(await world.send('one', AGAIN), missed);
+  });
+
+  test(`${name}: one Idempotency-Key is one object, also over time and without another try`, async () => {
+    await using world = await World.open(create);
+    const key = { 'idempotency-key': 'k' };
+    const first = await world.send('one', key);
+    world.ahead = 30 * MINUTE_MS;
+    assert.equal(await world.send('one', key), first);
+    assert.equal(await world.send('one', { ...key, ...AGAIN }), first);
+    assert.notEqual(await world.send('one', { 'idempotency-key': 'other' }), first);
+
+    const reused = await world.call<OpenAiErrorBody>('two', key);
+    assert.deepEqual([reused.status, reused.body.bora?.code], [409, 'key_reused']);
+    assert.equal(reused.headers.get('x-should-retry'), 'false');
+    for (const wrong of ['', 'k'.repeat(256)]) {
+      const refused = await world.call<OpenAiErrorBody>('one', { 'idempotency-key': wrong });
+      assert.deepEqual([refused.status, refused.body.error.param], [400, 'Idempotency-Key']);
+    }
+  });
+}
+
+test('an upload that brings what is there leaves no bytes behind', async () => {
+  await using world = await World.open(CREATES[0]);
+  const content = 'x'.repeat(100_000);
+  const key = { 'idempotency-key': 'k' };
+  const first = await world.send(content, key);
+  assert.equal(await world.send(content, key), first);
+  const { database, workspaceId } = world.server;
+  assert.equal((await database.workspaceUsage(workspaceId))?.files, 1);
+  const released = await database.collectableBlobs(0, 100);
+  assert.equal(released.length, 1);
+});
+
+/** A server of which the answer to a create can be missed. */
+class World implements AsyncDisposable {
+  readonly #create: Create;
+  server!: ApiServer;
+  ahead = 0;
+  /** Called when an object is made, before anybody is answered. */
+  #onMade: (id: string) => Promise<void> = async () => {};
+
+  private constructor(create: Create) {
+    this.#create = create;
+  }
+
+  static async open(create: Create): Promise<World> {
+    const world = new World(create);
+    const { method } = create;
+    world.server = await startApiServer({
+      ahead: () => world.ahead,
+      wrapDatabase: (database) =>
+        Object.assign(Object.create(database) as Database, {
+          [method]: async (...args: unknown[]) => {
+            const made = await (database[method] as (...given: unknown[]) => Promise<{ id: string }>)(
+              ...args,
+            );
+            await world.#onMade(made.id);
+            return made;
+          },
+        }),
+    });
+    return world;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server[Symbol.asyncDispose]();
+  }
+
+  call<Body>(content: string, headers: Record<string, string> = {}): Promise<Answer<Body>> {
+    const { type, text } = this.#create.body(content);
+    return call<Body>(this.server, this.#create.path, {
+      method: 'POST',
+      headers: { 'content-type': type, ...OPENAI, ...headers },
+      body: text,
+    });
+  }
+
+  /** The id of what the create answers. */
+  async send(content: string, headers: Record<string, string> = {}): Promise<string> {
+    const { status, body } = await this.call<OpenAiFile | OpenAiUpload>(content, headers);
+    assert.equal(status, 200, JSON.stringify(body));
+    return body.id;
+  }
+
+  /** Sends a create, and goes away once its object is made and before it is answered. Answers the id. */
+  async sendAndLeave(content: string): Promise<string> {
+    const made = Promise.withResolvers<string>();
+    const left = once(this.server.app.server, 'connection').then(([socket]) => once(socket, 'close'));
+    this.#onMade = async (id) => {
+      this.#onMade = async () => {};
+      made.resolve(id);
+      await left;
+    };
+    const { type, text } = this.#create.body(content);
+    const sending = request(`${this.server.url}${this.#create.path}`, {
+      method: 'POST',
+      agent: false,
+      headers: { 'content-type': type, 'content-length': text.length, ...OPENAI },
+    });
+    sending.on('error', () => {});
+    sending.end(text);
+    const id = await made.promise;
+    sending.destroy();
+    await left;
+    // The call goes on behind the closed connection; another one that waits for the same database comes after it.
+    await this.server.database.workspaceUsage(this.server.workspaceId);
+    return id;
+  }
+}
