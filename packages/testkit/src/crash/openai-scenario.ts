@@ -131,7 +131,8 @@ async function ordinalsOf(
   return ordinals;
 }
 
-async function ask<Body>(client: BoraClient, path: string, init?: RequestInit): Promise<Body> {
+/** The JSON of an answer, which must be a good one. */
+export async function ask<Body>(client: BoraClient, path: string, init?: RequestInit): Promise<Body> {
   const response = await fetch(`${client.baseUrl}${path}`, init);
   const text = await response.text();
   if (!response.ok) throw new Error(`${path} was answered with ${response.status}: ${text}`);
