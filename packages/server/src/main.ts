@@ -11,6 +11,7 @@ import { downloadLink } from './access/signed-url.ts';
 import { StorageWaits } from './batches/storage-waits.ts';
 import { createApi } from './api/create-api.ts';
 import { listenOn } from './api/listen.ts';
+import { CallMemory } from './api/call-memory.ts';
 import { closeWithin } from './api/close-within.ts';
 import { WritingSession } from './api/writing-session.ts';
 import type { Config, ConfigSources } from './config/config.ts';
@@ -333,6 +334,7 @@ async function open(
     database,
     blobs,
     session: opening.use(new WritingSession(database, clock, logOf(log, 'api'))),
+    memory: new CallMemory(clock, config.stallSeconds * 1000),
     indexer: opening.use(new IndexThread()),
     authenticator: new Authenticator(database),
     upstreams,

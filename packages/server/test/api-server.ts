@@ -6,6 +6,7 @@ import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
 import type { FastifyInstance } from 'fastify';
 import { Authenticator } from '../src/access/authenticate.ts';
 import { createApi } from '../src/api/create-api.ts';
+import { CallMemory } from '../src/api/call-memory.ts';
 import type { ApiDependencies, ApiSettings } from '../src/api/dependencies.ts';
 import { WritingSession } from '../src/api/writing-session.ts';
 import { StorageWaits } from '../src/batches/storage-waits.ts';
@@ -40,6 +41,7 @@ export interface ApiServer extends AsyncDisposable {
 
 export interface ApiServerOptions {
   readonly settings?: Partial<ApiSettings>;
+  readonly memory?: CallMemory;
   /** Milliseconds by which this server's time is ahead. */
   readonly ahead?: () => number;
   /** The script of the index thread. */
@@ -87,11 +89,13 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     endpoints: BATCH_ENDPOINTS,
     waiting: null,
   };
+  const settings = { ...SETTINGS, ...options.settings };
   const deps: ApiDependencies = {
     version: '0.0.0',
     database,
     blobs,
     session,
+    memory: options.memory ?? new CallMemory(clock, settings.stallSeconds * 1000),
     indexer,
     authenticator: new Authenticator(database),
     upstreams: {
@@ -111,7 +115,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     log: silentLog,
     metrics: new Metrics(),
     reachStopPoint: passStopPoints,
-    settings: { ...SETTINGS, ...options.settings },
+    settings,
   };
   const app = createApi(deps);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });

@@ -10,6 +10,7 @@ import type { BlobStore } from '../storage/ports/blobs.ts';
 import type { Database } from '../storage/ports/database.ts';
 import type { WorkspaceLimits } from '../storage/ports/workspace-records.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
+import type { CallMemory } from './call-memory.ts';
 import type { WritingSession } from './writing-session.ts';
 
 /** All that the HTTP edge stands on. */
@@ -18,6 +19,7 @@ export interface ApiDependencies {
   readonly database: Database;
   readonly blobs: BlobStore;
   readonly session: WritingSession;
+  readonly memory: CallMemory;
   readonly indexer: IndexThread;
   readonly authenticator: Authenticator;
   readonly upstreams: Pick<Upstreams, 'whyWaiting' | 'endpoints' | 'models' | 'status' | 'pause' | 'resume'>;

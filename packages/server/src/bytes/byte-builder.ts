@@ -1,7 +1,7 @@
 /** Bytes that grow up to a limit. Kept and cleared rather than made anew, so a stream of values costs one allocation. */
 export class ByteBuilder {
   readonly #limit: number;
-  #bytes: Buffer;
+  #bytes: Buffer<ArrayBuffer>;
   #length = 0;
 
   /** `capacity` is allocated at once; what is expected, if that is known. */
@@ -38,7 +38,7 @@ export class ByteBuilder {
   }
 
   /** The bytes themselves; the builder must not be used any more. */
-  take(): Uint8Array {
+  take(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
   }
 

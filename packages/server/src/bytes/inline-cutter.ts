@@ -4,6 +4,8 @@ import { MAX_LINE_BYTES } from './line-splitter.ts';
 
 /** The members of a create call besides `requests`, together: 1 MiB. */
 const MAX_MEMBER_BYTES = 1024 * 1024;
+/** A builder up to this size is used for the next element. */
+const KEPT_BYTES = 64 * 1024;
 
 /** The body of a create call is not what it must be. */
 export class CreateBodyError extends Error {
@@ -61,7 +63,7 @@ export class InlineCutter {
   #offset = 0;
   readonly #members = new ByteBuilder(MAX_MEMBER_BYTES);
   #memberStart = 0;
-  readonly #element: ByteBuilder;
+  #element: ByteBuilder;
   readonly #maxElementBytes: number;
   #requests: number | null = null;
   #isRequests = false;
@@ -74,6 +76,11 @@ export class InlineCutter {
   constructor(maxElementBytes = MAX_LINE_BYTES) {
     this.#maxElementBytes = maxElementBytes;
     this.#element = new ByteBuilder(maxElementBytes);
+  }
+
+  /** Bytes of the element and the members so far. */
+  get heldBytes(): number {
+    return this.#element.length + this.#members.length;
   }
 
   /**
@@ -217,11 +224,22 @@ export class InlineCutter {
   }
 
   #endElement(): Uint8Array<ArrayBuffer> {
-    const element = this.#element.copy();
-    this.#element.truncate(0);
+    const element = this.#takeElement();
     this.#requests! += 1;
     this.#state = AFTER_ELEMENT;
     return element;
+  }
+
+  /** A large one is no copy: the builder, which would keep its size for the rest of the call, is given away. */
+  #takeElement(): Uint8Array<ArrayBuffer> {
+    const element = this.#element;
+    if (element.length <= KEPT_BYTES) {
+      const copy = element.copy();
+      element.truncate(0);
+      return copy;
+    }
+    this.#element = new ByteBuilder(this.#maxElementBytes);
+    return element.take();
   }
 
   #isNested(byte: number, at: number): boolean {

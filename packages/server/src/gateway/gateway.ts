@@ -5,9 +5,6 @@ import { ForwardFailed } from '../upstreams/forwarded-call.ts';
 import type { ForwardedAnswer } from '../upstreams/forwarded-call.ts';
 import type { ForwardRequest, ForwardSlot, Upstreams } from '../upstreams/upstreams.ts';
 
-/** Bodies of calls that wait or are being sent. Beyond it new calls are refused, so that people cannot take the memory of batches. */
-const MOST_BYTES = 256 * 1024 * 1024;
-
 /** Upstreams that are down may be several, and a stale connection one more. */
 const MOST_TRIES = 3;
 
@@ -16,7 +13,6 @@ export type GatewayRefusal =
   | 'no_model'
   | 'model_not_found'
   | 'not_served_now'
-  | 'too_many_waiting'
   | 'upstream_failed'
   | 'upstream_timeout';
 
@@ -41,7 +37,6 @@ export type GatewayAnswer = ForwardedAnswer & { readonly upstream: string };
  */
 export class Gateway {
   readonly #upstreams: Pick<Upstreams, 'acquireAhead' | 'models'>;
-  #bytes = 0;
 
   constructor(upstreams: Pick<Upstreams, 'acquireAhead' | 'models'>) {
     this.#upstreams = upstreams;
@@ -49,19 +44,10 @@ export class Gateway {
 
   /** Resolves when the answer begins. @throws GatewayRefused, or the signal's reason, which also closes an answer on its way. */
   async forward(call: ForwardRequest, signal: AbortSignal): Promise<GatewayAnswer> {
-    const { length } = call.body;
-    if (this.#bytes + length > MOST_BYTES)
-      throw new GatewayRefused(
-        'too_many_waiting',
-        'Too many calls wait for the upstreams. Try again in a while.',
-      );
-    this.#bytes += length;
     try {
       return await this.#forward(call, modelOf(call.body), signal);
     } catch (error) {
       throw error instanceof NotServedNow ? new GatewayRefused('not_served_now', error.message) : error;
-    } finally {
-      this.#bytes -= length;
     }
   }
 

@@ -19,7 +19,7 @@ export async function storeFile(
   source: AsyncIterable<Uint8Array>,
   options: Pick<IngestOptions, 'check' | 'settle'>,
 ): Promise<FileRecord> {
-  const { database, blobs, indexer, reachStopPoint, settings, metrics } = deps;
+  const { database, blobs, indexer, reachStopPoint, settings, metrics, memory } = deps;
   const { maxFileBytes, maxFileLines, maxStoredBytes } = limitsOf(caller, settings);
   const room = await roomLeft(deps, caller);
   try {
@@ -27,7 +27,7 @@ export async function storeFile(
       ingestFile(
         { database, blobs, names, session, indexer, reachStopPoint },
         facts,
-        source,
+        options.check === 'no-index' ? source : memory.holdLines(source, settings.maxLineBytes),
         {
           ...options,
           maxLineBytes: settings.maxLineBytes,

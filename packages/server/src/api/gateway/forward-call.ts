@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { FORWARDED_ENDPOINTS } from '@bora/protocol/operations';
 import type { FastifyInstance } from 'fastify';
 import { GatewayRefused } from '../../gateway/gateway.ts';
+import type { GatewayAnswer } from '../../gateway/gateway.ts';
+import type { HeldBytes } from '../call-memory.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError } from '../errors.ts';
 
@@ -16,40 +18,54 @@ const KEPT_BACK = new Set([
 ]);
 
 /** `POST /v1/chat/completions` and its like: one call, passed through to an upstream ahead of batch work, event streams too. */
-export function forwardRoutes(app: FastifyInstance, { gateway, settings, log }: ApiDependencies): void {
+export function forwardRoutes(app: FastifyInstance, deps: ApiDependencies): void {
   for (const endpoint of FORWARDED_ENDPOINTS) {
     app.post(endpoint, { config: { access: 'write' } }, async (request, reply) => {
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort(new Error('The caller is gone.')));
-      const body = await readWhole(request.raw, settings.maxLineBytes);
-      // Of the caller's headers this one alone: its key is for Bora, not for the upstream.
-      const { accept } = request.headers;
-      const headers: Record<string, string> = accept === undefined ? {} : { accept };
-      try {
-        const answer = await gateway.forward({ endpoint, body, headers }, gone.signal);
-        answer.body.on('error', (error) => {
-          if (!gone.signal.aborted)
-            log.warn({ request: request.id, upstream: answer.upstream, err: error }, 'an answer broke off');
-        });
-        return await reply
-          .code(answer.status)
-          .headers(withoutKeptBack(answer.headers))
-          .header('x-bora-upstream', answer.upstream)
-          .send(answer.body);
-      } catch (error) {
-        throw error instanceof GatewayRefused ? refusalOf(error) : error;
-      }
+      const answer = await forward(deps, endpoint, request.raw, gone.signal);
+      answer.body.on('error', (error) => {
+        if (!gone.signal.aborted)
+          deps.log.warn(
+            { request: request.id, upstream: answer.upstream, err: error },
+            'an answer broke off',
+          );
+      });
+      return reply
+        .code(answer.status)
+        .headers(withoutKeptBack(answer.headers))
+        .header('x-bora-upstream', answer.upstream)
+        .send(answer.body);
     });
   }
 }
 
+/** Holds the body until the answer begins. @throws ApiError, or the signal's reason */
+async function forward(
+  { gateway, memory, settings }: ApiDependencies,
+  endpoint: string,
+  request: IncomingMessage,
+  gone: AbortSignal,
+): Promise<GatewayAnswer> {
+  using held = memory.hold();
+  const body = await readWhole(request, settings.maxLineBytes, held);
+  // Of the caller's headers this one alone: its key is for Bora, not for the upstream.
+  const { accept } = request.headers;
+  const headers: Record<string, string> = accept === undefined ? {} : { accept };
+  try {
+    return await gateway.forward({ endpoint, body, headers }, gone);
+  } catch (error) {
+    throw error instanceof GatewayRefused ? refusalOf(error) : error;
+  }
+}
+
 function refusalOf({ refusal, message }: GatewayRefused): ApiError {
-  const isLater = refusal === 'not_served_now' || refusal === 'too_many_waiting';
+  const isLater = refusal === 'not_served_now';
   return new ApiError(refusal, message, {}, isLater ? { 'retry-after': '5' } : {});
 }
 
-/** @throws ApiError 413 */
-async function readWhole(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** @throws ApiError 413, 503 */
+async function readWhole(request: IncomingMessage, maxBytes: number, held: HeldBytes): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
@@ -57,6 +73,7 @@ async function readWhole(request: IncomingMessage, maxBytes: number): Promise<Bu
       bytes += chunk.length;
       if (bytes > maxBytes)
         throw new ApiError('body_too_large', `The body is larger than ${maxBytes} bytes.`);
+      await held.resize(bytes);
       chunks.push(chunk);
     }
   } finally {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { MAX_INLINE_REQUESTS } from '@bora/protocol/mistral-jobs';
 import { CreateBodyError, InlineCutter } from '../../bytes/inline-cutter.ts';
 import type { CutBody } from '../../bytes/inline-cutter.ts';
+import type { CallMemory } from '../call-memory.ts';
 import { ApiError, invalidMember } from '../errors.ts';
 
 const LINE_BREAK = Buffer.from('\n');
@@ -14,12 +15,14 @@ export interface CreateBodyLimits {
 /**
  * The body of a create call as it streams in: yields each inline request as a line of a batch file, and returns the other
  * members. Holds one request at most. Whoever stops early leaves the rest of the body to be dropped, so that the client sees the answer.
- * @throws ApiError 413, 422
+ * @throws ApiError 413, 422, 503
  */
 export async function* readCreateBody(
   request: IncomingMessage,
   limits: CreateBodyLimits,
+  memory: CallMemory,
 ): AsyncGenerator<Uint8Array, CutBody> {
+  using held = memory.hold();
   const cutter = new InlineCutter(limits.maxLineBytes);
   let bytes = 0;
   let requests = 0;
@@ -32,6 +35,7 @@ export async function* readCreateBody(
         if (requests > MAX_INLINE_REQUESTS) throw tooMany();
         yield Buffer.concat([element, LINE_BREAK]);
       }
+      await held.resize(cutter.heldBytes);
     }
     return cutter.finish();
   } catch (error) {

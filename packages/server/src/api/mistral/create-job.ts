@@ -26,7 +26,7 @@ export function createJobRoute(app: FastifyInstance, deps: ApiDependencies): voi
   app.post('/v1/batch/jobs', { config: { access: 'write' } }, async (request): Promise<BatchJob> => {
     const { caller } = request;
     const id = randomUUID();
-    const body = readCreateBody(request.raw, deps.settings);
+    await using body = readCreateBody(request.raw, deps.settings, deps.memory);
     const first = await body.next();
 
     const batch =
