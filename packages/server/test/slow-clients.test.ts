@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { MistralFile } from '@bora/protocol/mistral-files';
 import { filePart, formOf, FORM_TYPE, GOOD_LINE } from '@bora/testkit/hostile/form';
 import { bytesOfCall, connectTo, rawCall } from '@bora/testkit/hostile/raw-call';
@@ -14,6 +16,13 @@ const TIMEOUT = { timeout: 30_000 };
 const STALL = { stallSeconds: 0.1 };
 
 const FORM = bytesOfCall('/v1/files', formOf([filePart(GOOD_LINE.repeat(10_000))]), FORM_TYPE);
+
+const SMALL_FORM = bytesOfCall('/v1/files', formOf([filePart(GOOD_LINE.repeat(10))]), FORM_TYPE);
+
+/** Neither reads nor runs timers for so long. */
+function holdUp(seconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000 * seconds);
+}
 
 async function textUntilClosed(socket: Socket): Promise<string> {
   let text = '';
@@ -138,7 +147,8 @@ test('a call is not cut because Bora itself is slow', TIMEOUT, async () => {
       },
     }),
   });
-  const slow = rawCall(server.url, FORM);
+  // In one piece, so that nothing but Bora can be waited for.
+  const slow = rawCall(server.url, SMALL_FORM);
   for (let waits = 0; waits < 3; waits++) {
     const other = connectTo(server.url);
     other.write('POST /v1/batch/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n');
@@ -146,6 +156,21 @@ test('a call is not cut because Bora itself is slow', TIMEOUT, async () => {
   }
   held.resolve();
   assert.equal((await slow)?.status, 200);
+});
+
+test('what came while Bora could read nothing is read before its sender is blamed', TIMEOUT, async () => {
+  await using server = await startApiServer({ settings: STALL });
+  const socket = connectTo(server.url);
+  const half = SMALL_FORM.length / 2;
+  socket.write(SMALL_FORM.subarray(0, half));
+  const [request] = (await once(server.app.server, 'request')) as [IncomingMessage];
+  do await setImmediate();
+  while (request.readableLength > 0);
+  socket.write(SMALL_FORM.subarray(half));
+  holdUp(1.5 * STALL.stallSeconds);
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 200 /);
+  socket.destroy();
 });
 
 test('many slow clients do not keep others from being served', TIMEOUT, async () => {

@@ -49,9 +49,15 @@ export function limitSlowClients(app: FastifyInstance, { settings, clock, log }:
 
   // Node's own timeout of a connection, which also sees a large write progress; and of one that waits for its next call.
   server.on('timeout', (socket: Socket) => {
-    const call = calls.get(socket)?.[0];
-    if (call === undefined || waitsForClient(call, socket)) cut(socket, call);
-    else socket.setTimeout(stallMs);
+    const { bytesRead } = socket;
+    // Where this process was held up itself, what the client sent meanwhile has come and is read only behind the timers.
+    setImmediate(() => {
+      if (socket.destroyed) return;
+      const call = calls.get(socket)?.[0];
+      const isSilent = socket.bytesRead === bytesRead;
+      if (isSilent && (call === undefined || waitsForClient(call, socket))) cut(socket, call);
+      else socket.setTimeout(stallMs);
+    });
   });
 
   server.on('connection', (socket: Socket) => socket.setTimeout(stallMs));
