@@ -82,8 +82,15 @@ test('once the poison is found, others of the same crashes go on together', TIME
   await using world = await openEngineWorld({ speed: 10 });
   const { upstreams } = world;
   const crashesWhenSent: number[] = [];
+  const rounds = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   upstreams.answer = async (_, { crashes }) => {
-    if (upstreams.sent.length <= 16) return retry('crashed', 0);
+    const round = rounds[Math.ceil(upstreams.sent.length / 8) - 1];
+    if (round !== undefined) {
+      // All are in flight at each crash, or the first would be a suspect before the last has been sent.
+      if (upstreams.sent.length % 8 === 0) round.resolve();
+      await round.promise;
+      return retry('crashed', 0);
+    }
     crashesWhenSent.push(crashes);
     const isFirst = crashesWhenSent.length === 1;
     await world.database.ping();
