@@ -99,11 +99,13 @@ export class Jobs {
 
   /**
    * Asks until the job has ended and answers it. Lost connections, 408, 429 and 5xx are waited out; so is a 404 in the first moments,
-   * which Mistral's own service gives shortly after a create.
+   * which Mistral's own service gives shortly after a create. The job comes without `outputs`, which may be very large: `results` gives
+   * them one by one, and `get` whole.
    * @throws WaitTimeout after `timeoutMs`; the signal's reason if it aborts; BoraError for anything else that is refused.
    */
   waitUntilComplete(id: string, options: WaitOptions = {}): Promise<BatchJob> {
-    const call: Call = { method: 'GET', path: jobPath(id), once: true, signal: options.signal };
+    const query = { inline: false };
+    const call: Call = { method: 'GET', path: jobPath(id), query, once: true, signal: options.signal };
     return waitUntilComplete(() => this.#look(call, id), options, this.#clock);
   }
 

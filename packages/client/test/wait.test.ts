@@ -120,6 +120,16 @@ test('an abort ends the wait with its reason', async () => {
   );
 });
 
+test('a wait asks for no outputs, which an inline job would bring along', async () => {
+  const asked: (string | undefined)[] = [];
+  await using server = await tinyServer(({ url }, response) => {
+    asked.push(url);
+    answerJson(response, done);
+  });
+  await new BoraClient({ baseUrl: server.url }).jobs.waitUntilComplete('x');
+  assert.deepEqual(asked, ['/v1/batch/jobs/x?inline=false']);
+});
+
 test('a wait that is given up leaves neither a timer nor a listener nor a call', async () => {
   let calls = 0;
   const { promise: looked, resolve } = Promise.withResolvers<void>();

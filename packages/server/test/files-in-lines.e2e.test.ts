@@ -52,7 +52,8 @@ async function open(
     run: async (endpoint, ...bodies) => {
       const requests = bodies.map((body, at) => ({ custom_id: String(at), body }));
       const { id } = await whole.client.jobs.create({ endpoint, model: 'm', requests });
-      return whole.client.jobs.waitUntilComplete(id, { intervalMs: 10 });
+      await whole.client.jobs.waitUntilComplete(id, { intervalMs: 10 });
+      return whole.client.jobs.get(id);
     },
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
@@ -248,7 +249,8 @@ test('the simulator takes the form that a real server takes', TIMEOUT, async () 
     model: 'voice',
     requests: [{ body: { file_id: sound.id, language: 'fr', diarize: true } }],
   });
-  const { outputs } = await whole.client.jobs.waitUntilComplete(id, { intervalMs: 10 });
+  await whole.client.jobs.waitUntilComplete(id, { intervalMs: 10 });
+  const { outputs } = await whole.client.jobs.get(id);
   const [{ response }] = outputs as unknown as { response: { body: Record<string, unknown> } }[];
   const { language, usage } = response.body as { language: string; usage: Record<string, number> };
   assert.deepEqual([language, usage['prompt_audio_seconds']], ['fr', Math.ceil(SOUND.length / 32_000)]);

@@ -10,7 +10,7 @@ import type {
   UploadRecords,
 } from '../storage/ports/upload-records.ts';
 import type { BlobNamePool } from './blob-names.ts';
-import type { ContentStream, IndexThread } from './index-thread.ts';
+import type { IndexThread } from './index-thread.ts';
 import type { SettledUpload } from './ingest.ts';
 import { checkLines, passKind } from './ingest.ts';
 import { UnknownPart, WrongContent } from './upload-errors.ts';
@@ -35,6 +35,8 @@ export interface CompleteUploadOptions {
   readonly maxLines: number;
   /** As `IngestOptions.maxLineBytes`. */
   readonly maxLineBytes: number;
+  /** Passes the content on while there is memory for its lines. */
+  readonly holdLines: (content: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
   readonly by: Actor;
 }
 
@@ -48,14 +50,15 @@ export async function completeUpload(
   upload: UploadRecord,
   partIds: readonly string[],
   { facts, check }: SettledUpload,
-  { md5, maxLines, maxLineBytes, by }: CompleteUploadOptions,
+  { md5, maxLines, maxLineBytes, holdLines, by }: CompleteUploadOptions,
   signal?: AbortSignal,
 ): Promise<UploadRecord | null> {
   await checkBytes(deps, upload, partIds);
   const cuts = new BlobOutput(deps);
   const pass = deps.indexer.open(passKind(facts, check), maxLineBytes);
   try {
-    await readInto(pass, deps, upload.id, partIds, signal);
+    const content = contentOf(deps, upload.id, partIds, signal);
+    for await (const chunk of check === 'no-index' ? content : holdLines(content)) await pass.push(chunk);
     const result = await pass.finish();
     if (md5 !== null && md5 !== result.md5) {
       throw new WrongContent(`The parts have the MD5 ${result.md5} in this order, not ${md5}.`);
@@ -94,20 +97,15 @@ async function checkBytes(
   if (sum !== bytes) throw new WrongContent(`The parts have ${sum} bytes, but the upload is of ${bytes}.`);
 }
 
-async function readInto(
-  pass: ContentStream,
+async function* contentOf(
   deps: CompleteUploadDependencies,
   uploadId: string,
   partIds: readonly string[],
   signal?: AbortSignal,
-): Promise<void> {
+): AsyncGenerator<Uint8Array> {
   for await (const { blob } of partsOf(deps, uploadId, partIds)) {
-    if (blob.kind === 'inline') {
-      await pass.push(blob.bytes);
-      continue;
-    }
-    const { name, offset, length } = blob;
-    for await (const chunk of deps.blobs.read(name, offset, offset + length, signal)) await pass.push(chunk);
+    if (blob.kind === 'inline') yield blob.bytes;
+    else yield* deps.blobs.read(blob.name, blob.offset, blob.offset + blob.length, signal);
   }
 }
 

@@ -49,7 +49,7 @@ async function complete(
   upload: UploadRecord,
   { part_ids: partIds, md5 }: z.output<typeof completeOpenAiUpload>,
 ): Promise<UploadRecord> {
-  const { database, blobs, indexer, reachStopPoint, settings, metrics, log } = deps;
+  const { database, blobs, indexer, memory, reachStopPoint, settings, metrics, log } = deps;
   try {
     const completed = await underSession(deps, ({ id: session, names, lost }) =>
       completeUpload(
@@ -61,6 +61,7 @@ async function complete(
           md5: md5?.toLowerCase() ?? null,
           maxLines: limitsOf(caller, settings).maxFileLines ?? Infinity,
           maxLineBytes: settings.maxLineBytes,
+          holdLines: (content) => memory.holdLines(content, settings.maxLineBytes),
           by: caller.actor,
         },
         lost,
