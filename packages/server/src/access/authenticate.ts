@@ -85,10 +85,13 @@ function identified(
   return { kind: 'caller', caller: { workspaceId, actor, creator: creatorOf(actor), scope, limits } };
 }
 
-/** `Authorization: Bearer <key>`, also with a doubled `Bearer`, or `x-api-key: <key>`, which older documentation shows. */
+/**
+ * `Authorization: Bearer <key>`, also with a doubled `Bearer`; or `x-api-key: <key>`, which older documentation shows; or `api-key: <key>`,
+ * as clients of Azure send it.
+ */
 function keyOf(headers: IncomingHttpHeaders): string | null {
   const bearer = /^(?:bearer\s+)+(\S+)\s*$/i.exec(headers.authorization ?? '');
   if (bearer !== null) return bearer[1];
-  const header = headers['x-api-key'];
+  const header = headers['x-api-key'] ?? headers['api-key'];
   return typeof header === 'string' && header !== '' ? header : null;
 }

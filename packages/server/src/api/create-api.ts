@@ -44,7 +44,7 @@ import { limitSlowClients } from './slow-clients.ts';
 import { referenceRoutes } from './reference/openapi-document.ts';
 import { stampAnswers } from './stamp-answers.ts';
 import { refuseBorrowedNames } from './known-host.ts';
-import { requestIdOf, withoutDoubledVersion } from './transport.ts';
+import { requestIdOf, meantPath } from './transport.ts';
 import { answerUnreadable, answerUnreadablePath } from './unreadable-calls.ts';
 import { endConnectionsAtClose } from './connections-at-close.ts';
 
@@ -54,7 +54,7 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
     genReqId: requestIdOf,
     clientErrorHandler: answerUnreadable,
     frameworkErrors: answerUnreadablePath,
-    rewriteUrl: (request) => withoutDoubledVersion(request.url ?? '/'),
+    rewriteUrl: (request) => meantPath(request.url ?? '/'),
     // A call that is under way when Bora stops gets its answer; new ones find the port closed.
     return503OnClosing: false,
     forceCloseConnections: 'idle',

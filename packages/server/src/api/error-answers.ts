@@ -36,6 +36,7 @@ export function answerErrors(app: FastifyInstance, { log }: ApiDependencies): vo
 
 /** Some SDKs append `/v1` to the address they are given, others want it there; whoever mixes them up calls a path without it. */
 function adviceFor(path: string): string {
-  if (!/^\/+(?:files|batch|batches)(?:\/|$)/.test(path)) return SERVED;
+  if (!/^\/+(?:files|batch|batches|uploads|models|chat|completions|embeddings|responses)(?:\/|$)/.test(path))
+    return SERVED;
   return 'The path lacks /v1: this client wants a base URL that ends in /v1.';
 }

@@ -1,13 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import type { FastifyInstance } from 'fastify';
-import type { Caller } from '../../access/authenticate.ts';
 import type { CutBody } from '../../bytes/inline-cutter.ts';
 import { fileMemberOf } from '../../bytes/named-files.ts';
 import type { BatchRecord, NewBatch } from '../../storage/ports/batch-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError, fileNotFound } from '../errors.ts';
-import { storeBatch } from '../store-batch.ts';
+import { createdIdOf, RepeatedCreates } from '../repeated-creates.ts';
+import { storeBatchOnce } from '../store-batch.ts';
+import type { CreateCall } from '../store-batch.ts';
 import { readCreateBody } from './create-body.ts';
 import { readCreateMembers } from './create-members.ts';
 import type { CreateMembers } from './create-members.ts';
@@ -23,18 +23,19 @@ const HOUR_MS = 60 * 60 * 1000;
  * no upstream being reachable is no reason to refuse.
  */
 export function createJobRoute(app: FastifyInstance, deps: ApiDependencies): void {
-  app.post('/v1/batch/jobs', { config: { access: 'write' } }, async (request): Promise<BatchJob> => {
-    const { caller } = request;
-    const id = randomUUID();
+  const repeated = new RepeatedCreates(deps.clock);
+  app.post('/v1/batch/jobs', { config: { access: 'write' } }, async (request, reply): Promise<BatchJob> => {
+    const call = { request, reply, repeated };
+    const id = createdIdOf(request);
     await using body = readCreateBody(request.raw, deps.settings, deps.memory);
     const first = await body.next();
 
     const batch =
       first.done === true
-        ? await createFromFiles(deps, caller, id, first.value)
-        : await createFromRequests(deps, caller, id, first.value, body);
+        ? await createFromFiles(deps, call, id, first.value)
+        : await createFromRequests(deps, call, id, first.value, body);
     deps.log.info(
-      { batch: id, endpoint: batch.endpoint, model: batch.model, requests: batch.totalRequests },
+      { batch: batch.id, endpoint: batch.endpoint, model: batch.model, requests: batch.totalRequests },
       'took a job',
     );
     return jobView(batch, deps);
@@ -43,10 +44,11 @@ export function createJobRoute(app: FastifyInstance, deps: ApiDependencies): voi
 
 async function createFromFiles(
   deps: ApiDependencies,
-  caller: Caller,
+  call: CreateCall,
   id: string,
   body: CutBody,
 ): Promise<BatchRecord> {
+  const { caller } = call.request;
   const members = readCreateMembers(body.members, body.requests);
   const inputs: JobInput[] = [];
   for (const fileId of members.inputFileIds ?? []) {
@@ -54,33 +56,39 @@ async function createFromFiles(
     if (file === null) throw fileNotFound(fileId);
     inputs.push(file);
   }
-  return createBatch(deps, caller, id, members, inputs);
+  return createBatch(deps, call, id, members, inputs);
 }
 
 async function createFromRequests(
   deps: ApiDependencies,
-  caller: Caller,
+  call: CreateCall,
   id: string,
   firstRequest: Uint8Array,
   body: AsyncGenerator<Uint8Array, CutBody>,
 ): Promise<BatchRecord> {
+  const { caller } = call.request;
   const { members, file } = await storeInlineRequests(deps, caller, id, firstRequest, body);
+  const discard = (): Promise<unknown> => deps.database.deleteFile(caller.workspaceId, file.id, caller.actor);
   try {
-    return await createBatch(deps, caller, id, members, [file]);
+    const batch = await createBatch(deps, call, id, members, [file]);
+    // The job was there, with its own.
+    if (!batch.inputFileIds.includes(file.id)) await discard();
+    return batch;
   } catch (error) {
     // Only where it is certain that no batch reads the file: any other failure may have come after the commit.
-    if (error instanceof ApiError) await deps.database.deleteFile(caller.workspaceId, file.id, caller.actor);
+    if (error instanceof ApiError) await discard();
     throw error;
   }
 }
 
 function createBatch(
   deps: ApiDependencies,
-  caller: Caller,
+  call: CreateCall,
   id: string,
   members: CreateMembers,
   inputs: readonly JobInput[],
 ): Promise<BatchRecord> {
+  const { caller } = call.request;
   const work = checkJobInputs(members, inputs, deps.upstreams);
   const batch: NewBatch = {
     id,
@@ -100,5 +108,5 @@ function createBatch(
     priority: 0,
     createdBy: caller.creator,
   };
-  return storeBatch(deps, caller, batch);
+  return storeBatchOnce(deps, call, batch);
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { createOpenAiBatch, MAX_METADATA_PAIRS, windowMs } from '@bora/protocol/openai-batches';
 import type { OpenAiBatch } from '@bora/protocol/openai-batches';
 import type { FastifyInstance } from 'fastify';
@@ -11,7 +10,8 @@ import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError } from '../errors.ts';
 import { readJsonObject } from '../json-body.ts';
 import { fileIdOf } from '../path-ids.ts';
-import { storeBatch } from '../store-batch.ts';
+import { createdIdOf, RepeatedCreates } from '../repeated-creates.ts';
+import { storeBatchOnce } from '../store-batch.ts';
 import { batchView } from './batch-view.ts';
 import { invalidParameter, unsupportedValue, validateOpenAi } from './validation.ts';
 
@@ -22,7 +22,8 @@ const MAX_KEY_LENGTH = 64;
  * to be wrong now is refused.
  */
 export function createBatchRoute(app: FastifyInstance, deps: ApiDependencies): void {
-  app.post('/v1/batches', { config: { access: 'write' } }, async (request): Promise<OpenAiBatch> => {
+  const repeated = new RepeatedCreates(deps.clock);
+  app.post('/v1/batches', { config: { access: 'write' } }, async (request, reply): Promise<OpenAiBatch> => {
     const { caller } = request;
     const body = withOneInput(await readJsonObject(request.raw));
     const given = validateOpenAi(createOpenAiBatch, body);
@@ -30,26 +31,30 @@ export function createBatchRoute(app: FastifyInstance, deps: ApiDependencies): v
     const timeoutMs = timeOf(given.completion_window, deps);
     checkMetadata(given.metadata ?? {});
     const input = await inputOf(given.input_file_id, caller, deps);
-    const batch = await storeBatch(deps, caller, {
-      id: randomUUID(),
-      workspaceId: caller.workspaceId,
-      dialect: 'openai',
-      endpoint: given.endpoint,
-      model: null,
-      agentId: null,
-      metadata: given.metadata ?? null,
-      timeoutMs: Math.max(timeoutMs, deps.settings.leastTimeoutMs),
-      completionWindow: given.completion_window,
-      isLenient: given.bora?.lenient ?? false,
-      resultsExpireMs: expiryOf(given),
-      inputFileIds: [input.id],
-      fileMember: fileMemberOf(given.endpoint),
-      inline: false,
-      totalRequests: input.lineIndex?.requests ?? null,
-      routes: routesOf(given.endpoint, input),
-      priority: 0,
-      createdBy: caller.creator,
-    });
+    const batch = await storeBatchOnce(
+      deps,
+      { request, reply, repeated },
+      {
+        id: createdIdOf(request),
+        workspaceId: caller.workspaceId,
+        dialect: 'openai',
+        endpoint: given.endpoint,
+        model: null,
+        agentId: null,
+        metadata: given.metadata ?? null,
+        timeoutMs: Math.max(timeoutMs, deps.settings.leastTimeoutMs),
+        completionWindow: given.completion_window,
+        isLenient: given.bora?.lenient ?? false,
+        resultsExpireMs: expiryOf(given),
+        inputFileIds: [input.id],
+        fileMember: fileMemberOf(given.endpoint),
+        inline: false,
+        totalRequests: input.lineIndex?.requests ?? null,
+        routes: routesOf(given.endpoint, input),
+        priority: 0,
+        createdBy: caller.creator,
+      },
+    );
     deps.log.info(
       { batch: batch.id, endpoint: batch.endpoint, requests: batch.totalRequests },
       'took a batch',

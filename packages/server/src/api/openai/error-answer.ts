@@ -11,6 +11,7 @@ interface Answer {
 const CODES: Readonly<Partial<Record<ApiError['code'], string>>> = {
   invalid_api_key: 'invalid_api_key',
   unknown_path: 'unknown_url',
+  model_not_found: 'model_not_found',
   too_many_pending: 'rate_limit_exceeded',
   too_many_jobs: 'rate_limit_exceeded',
 };
