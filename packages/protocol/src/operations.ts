@@ -6,7 +6,7 @@ import * as files from './mistral-files.ts';
 import * as jobs from './mistral-jobs.ts';
 import { model, modelList } from './models.ts';
 import * as batches from './openai-batches.ts';
-import { openAiFile, openAiFileList, openAiFileListQuery } from './openai-files.ts';
+import { expiresAfter, openAiFile, openAiFileList, openAiFileListQuery } from './openai-files.ts';
 import * as uploads from './openai-uploads.ts';
 
 /** What an operation takes or gives as its body: JSON of a schema, a form with a file, or bytes of a type. */
@@ -53,6 +53,13 @@ const CALLS = 'Single calls';
 const ADMIN = 'Administration of Bora';
 const HEALTH = 'Health';
 
+/** Text parts of an upload, of both dialects. */
+const uploadForm = files.fileUploadFields.extend({
+  purpose: z.enum([...files.FILE_PURPOSES, ...files.OPENAI_ONLY_PURPOSES]).optional(),
+  'expires_after[anchor]': expiresAfter.shape.anchor.optional(),
+  'expires_after[seconds]': expiresAfter.shape.seconds.optional(),
+});
+
 /** Every call that Bora takes, in the order in which a reader wants them. A test holds the server's routes to it. */
 export const OPERATIONS: readonly Operation[] = [
   {
@@ -61,7 +68,7 @@ export const OPERATIONS: readonly Operation[] = [
     group: FILES,
     summary: 'Upload a file. A batch file is checked line by line while it arrives.',
     scope: 'write',
-    body: { kind: 'form', fields: files.fileUploadFields },
+    body: { kind: 'form', fields: uploadForm },
     answer: json(openAiFile),
   },
   {

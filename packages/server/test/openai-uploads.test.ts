@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import type { OpenAiErrorBody } from '@bora/protocol/openai-errors';
 import { MAX_PART_BYTES, MAX_UPLOAD_BYTES } from '@bora/protocol/openai-uploads';
 import type { OpenAiUpload, OpenAiUploadPart } from '@bora/protocol/openai-uploads';
+import { faultyDatabase } from '@bora/testkit/faulty-database';
 import { Collector } from '../src/files/collector.ts';
 import { systemClock } from '../src/observe/clock.ts';
 import { silentLog } from '../src/observe/log.ts';
@@ -21,6 +22,13 @@ after(() => server?.[Symbol.asyncDispose]());
 
 const GIVEN = { filename: 'in.jsonl', purpose: 'batch', bytes: 3, mime_type: 'application/jsonl' };
 type Refusal = [status: number, message: string, param: string | null, code: string | null];
+
+/** What is answered if the database fails at both times that a call asks it. */
+const TWICE = {
+  createUpload: [500, 200, 200, 200],
+  addUploadPart: [200, 500, 200, 200],
+  completeUpload: [200, 200, 500, 200],
+};
 
 const missing = (param: string): Refusal => [
   400,
@@ -194,7 +202,7 @@ test('an hour later an upload has expired, and its parts are collected', async (
   assert.ok(erased > 0);
 });
 
-test('a file without line breaks is read, and one of more lines than allowed is refused while its upload stays', async () => {
+test('a file of more lines than allowed is refused when it is complete, and its upload stays', async () => {
   await using small = await startApiServer({ settings: { maxFileLines: 1 } });
   const { id } = await begin({ bytes: 6 }, small);
   const { body } = await sendPart(id, '{}\n{}\n', 'data', small);
@@ -209,6 +217,36 @@ test('a file without line breaks is read, and one of more lines than allowed is 
   ]);
   assert.equal((await postJson(small, `/v1/uploads/${id}/cancel`, {})).status, 200);
 });
+
+for (const method of ['createUpload', 'addUploadPart', 'completeUpload'] as const) {
+  for (const fate of ['fail-before', 'fail-after-commit'] as const) {
+    for (const failures of [1, 2]) {
+      test(`${method}, ${fate}, ${failures} times: what is answered holds, and a second try makes the file whole`, async () => {
+        let left = failures;
+        await using faulty = await startApiServer({
+          wrapDatabase: (database) =>
+            faultyDatabase(database, (called) => (called === method && left-- > 0 ? fate : 'pass')),
+        });
+        const statuses: number[] = [];
+        const answered = async <Body>(send: () => Promise<Answer<Body>>): Promise<Body> => {
+          const { status, body } = await send();
+          statuses.push(status);
+          return status === 200 ? body : answered(send);
+        };
+        const { id } = await answered(() => postJson<OpenAiUpload>(faulty, '/v1/uploads', GIVEN));
+        const part = await answered(() => sendPart(id, '{}\n', 'data', faulty));
+        const given = { part_ids: [part.id] };
+        const { file } = await answered(() =>
+          postJson<OpenAiUpload>(faulty, `/v1/uploads/${id}/complete`, given),
+        );
+        assert.deepEqual(statuses, failures === 1 ? [200, 200, 200] : TWICE[method]);
+        const content = await fetch(`${faulty.url}/v1/files/${file!.id}/content`);
+        assert.equal(await content.text(), '{}\n');
+        assert.equal((await faulty.database.workspaceUsage(faulty.workspaceId))?.files, 1);
+      });
+    }
+  }
+}
 
 async function begin(given: object = {}, of = server): Promise<OpenAiUpload> {
   const { status, body } = await postJson<OpenAiUpload>(of, '/v1/uploads', { ...GIVEN, ...given });

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { createOpenAiUpload } from '@bora/protocol/openai-uploads';
 import type { OpenAiUpload } from '@bora/protocol/openai-uploads';
 import type { FastifyInstance } from 'fastify';
-import type { NewUpload } from '../../storage/ports/upload-records.ts';
+import type { Database } from '../../storage/ports/database.ts';
+import { DatabaseRefused } from '../../storage/ports/database.ts';
+import type { NewUpload, UploadRecord } from '../../storage/ports/upload-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError } from '../errors.ts';
 import { factsOf } from '../files/file-facts.ts';
@@ -44,12 +46,20 @@ export function createUploadRoute(app: FastifyInstance, deps: ApiDependencies): 
     const what = describing(upload);
     const undelivered = repeated.take(request, what);
     const before = undelivered === null ? null : await database.getUpload(caller.workspaceId, undelivered);
-    const created = before ?? (await database.createUpload(upload));
+    const created = before ?? (await create(database, upload));
     // One of the same key answers in the place of the new one.
     if (describing(created).some((member, place) => member !== what[place])) throw keyReused();
     repeated.watch(request, reply, what, created.id);
     const file = await database.getFile(caller.workspaceId, created.fileId, caller.creator);
     return uploadView(created, file);
+  });
+}
+
+/** A rejection does not say whether the upload was made; asking once more does. */
+function create(database: Database, upload: NewUpload): Promise<UploadRecord> {
+  return database.createUpload(upload).catch((error: unknown) => {
+    if (error instanceof DatabaseRefused) throw error;
+    return database.createUpload(upload);
   });
 }
 
