@@ -34,6 +34,8 @@ export class Progress {
   readonly #samples: { at: number; done: number }[] = [];
   #lastPlain = -Infinity;
   #lastText = '';
+  /** Shown, but not written yet where there is no terminal. */
+  #heldText = '';
 
   /** `elapsed` gives monotonic milliseconds. */
   constructor(stream: ProgressStream, elapsed: () => number) {
@@ -46,16 +48,23 @@ export class Progress {
     const text = progressText(view, this.#rate());
     if (this.#stream.isTTY) {
       this.#stream.write(CLEAR_LINE + clipped(text, (this.#stream.columns ?? 80) - 1));
-    } else if (this.#elapsed() - this.#lastPlain >= PLAIN_EVERY_MS && text !== this.#lastText) {
-      this.#lastPlain = this.#elapsed();
-      this.#lastText = text;
-      this.#stream.write(`${text}\n`);
+      return;
     }
+    this.#heldText = text;
+    if (this.#elapsed() - this.#lastPlain >= PLAIN_EVERY_MS) this.#writePlain();
   }
 
-  /** Takes the line away, so that ordinary output can follow. */
+  /** Takes the line away, so that ordinary output can follow; elsewhere writes how it stood at last. */
   clear(): void {
     if (this.#stream.isTTY) this.#stream.write(CLEAR_LINE);
+    else this.#writePlain();
+  }
+
+  #writePlain(): void {
+    if (this.#heldText === this.#lastText) return;
+    this.#lastPlain = this.#elapsed();
+    this.#lastText = this.#heldText;
+    this.#stream.write(`${this.#heldText}\n`);
   }
 
   #sample(done: number): void {

@@ -17,7 +17,7 @@ test('backup copies the folder of a running Bora, and refuses a folder that hold
 
   const first = await bora(['backup', '--data', whole.dataFolder, target]);
   assert.equal(first.code, 0, first.stderr);
-  assert.equal(first.stdout, `Backed up to ${target}: 1 object, 1 of them new (98 KiB).\n`);
+  assert.equal(first.stdout, `Backed up to ${target}: the database and 1 object, 1 of them new (98 KiB).\n`);
   const second = await bora(['backup', '--data', whole.dataFolder, target, '--json']);
   assert.deepEqual(JSON.parse(second.stdout), { folder: target, objects: 1, copied: 0, copied_bytes: 0 });
   assert.equal((await bora(['doctor', '--data', target])).code, 0);

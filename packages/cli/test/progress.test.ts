@@ -81,3 +81,14 @@ test('without a terminal a plain line comes every five seconds, and none if noth
   progress.clear();
   assert.equal(written.length, before);
 });
+
+test('without a terminal the last line says how it stood at the end', () => {
+  const { showAt, written, progress } = setUp({});
+  showAt(0, {});
+  showAt(1_000, { done: 2_000 });
+  assert.equal(written.length, 1);
+  progress.clear();
+  progress.clear();
+  assert.equal(written.length, 2);
+  assert.match(written[1], /100 % {2}2,000 \/ 2,000/);
+});

@@ -157,7 +157,7 @@ export const SETTINGS = {
     ...SHARE,
     description: 'Share of requests that get half of the answer, and then nothing on an open connection.',
   },
-  rateSlow: { ...SHARE, description: 'Share of requests whose answer comes in pieces, over slowBodyMs.' },
+  rateSlow: { ...SHARE, description: 'Share of requests whose answer comes slowly, in pieces.' },
   slowBodyMs: {
     kind: 'whole',
     unit: 'ms',
@@ -174,7 +174,7 @@ export const SETTINGS = {
   crashText: {
     kind: 'text',
     default: null,
-    description: 'Requests with this text in them crash it, each time they come: it is down for crashMs.',
+    description: 'Requests with this text in them crash it, each time they come.',
   },
   crashMs: {
     kind: 'whole',

@@ -45,7 +45,11 @@ async function backUp(folder: string, flags: AdministrationFlags, output: Output
   const { objects, copied, copiedBytes } = report;
   output.result(
     { folder, objects, copied, copied_bytes: copiedBytes },
-    `Backed up to ${folder}: ${countedText(objects, 'object')}, ${countText(copied)} of them new (${bytesText(copiedBytes)}).`,
+    `Backed up to ${folder}: the database${
+      objects === 0
+        ? ', which names no objects'
+        : ` and ${countedText(objects, 'object')}, ${countText(copied)} of them new (${bytesText(copiedBytes)})`
+    }.`,
   );
   return EXIT.ok;
 }

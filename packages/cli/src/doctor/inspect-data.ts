@@ -25,8 +25,8 @@ export async function inspectData(
   let shown = -1;
   const onProgress = (bytes: number, total: number): void => {
     const done = Math.floor(bytes / MIB);
-    // Told for each chunk, it would draw more than it reads.
-    if (done === shown) return;
+    // Told for each chunk, it would draw more than it reads; and a folder below a MiB is read before it could be looked at.
+    if (done === shown || total < MIB) return;
     shown = done;
     progress.show({ done, total: Math.floor(total / MIB), failed: 0, state: 'MiB read', waiting: [] });
   };

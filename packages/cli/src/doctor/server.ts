@@ -1,5 +1,6 @@
 import type { BoraClient } from '@bora/client';
 import { BoraError } from '@bora/client/bora-error';
+import { countedText } from '../human-text.ts';
 import type { Finding } from './finding.ts';
 
 const ANSWERS_WITHIN_MS = 5_000;
@@ -16,7 +17,11 @@ export async function checkServer(
       { page_size: 1 },
       AbortSignal.any([signal, AbortSignal.timeout(ANSWERS_WITHIN_MS)]),
     );
-    return { check, state: 'ok', detail: `${client.baseUrl} answers, and shows ${total} jobs` };
+    return {
+      check,
+      state: 'ok',
+      detail: `${client.baseUrl} answers, and shows ${countedText(total, 'job')}`,
+    };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof BoraError && error.status === 401)
