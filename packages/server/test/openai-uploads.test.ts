@@ -9,6 +9,7 @@ import { faultyDatabase } from '@bora/testkit/faulty-database';
 import { Collector } from '../src/files/collector.ts';
 import { systemClock } from '../src/observe/clock.ts';
 import { silentLog } from '../src/observe/log.ts';
+import type { BlobStore } from '../src/storage/ports/blobs.ts';
 import type { Database } from '../src/storage/ports/database.ts';
 import type { Answer, ApiServer } from './api-server.ts';
 import { call, postJson, startApiServer } from './api-server.ts';
@@ -200,6 +201,31 @@ test('an hour later an upload has expired, and its parts are collected', async (
   ahead += 3_600_000;
   const { erased } = await collector.runOnce();
   assert.ok(erased > 0);
+});
+
+test('completing at once from several sides reads the parts once', async () => {
+  let reads = 0;
+  await using counting = await startApiServer({
+    wrapBlobs: (blobs) =>
+      Object.assign(Object.create(blobs) as BlobStore, {
+        create: (name: string) => blobs.create(name),
+        freeBytes: () => blobs.freeBytes(),
+        read: (...args: Parameters<BlobStore['read']>) => {
+          reads += 1;
+          return blobs.read(...args);
+        },
+      }),
+  });
+  const { id } = await begin({ bytes: 4_000_000 }, counting);
+  const { body: part } = await sendPart(id, 'x'.repeat(4_000_000), 'data', counting);
+  const given = { part_ids: [part.id] };
+  const send = (): Promise<Answer<OpenAiUpload>> => postJson(counting, `/v1/uploads/${id}/complete`, given);
+  const answers = await Promise.all([send(), send(), send()]);
+  assert.deepEqual(
+    answers.map(({ body }) => body.file?.bytes),
+    [4_000_000, 4_000_000, 4_000_000],
+  );
+  assert.equal(reads, 1);
 });
 
 test('a file of more lines than allowed is refused when it is complete, and its upload stays', async () => {

@@ -25,6 +25,18 @@ const MAX_BODY_BYTES = MAX_UPLOAD_PARTS * 64;
  * so whoever missed the answer may ask for it.
  */
 export function completeUploadRoute(app: FastifyInstance, deps: ApiDependencies): void {
+  /** A large file takes long to read, and clients try again meanwhile: they wait for the same reading. */
+  const underWay = new Map<string, Promise<UploadRecord>>();
+  const completeOnce = (
+    request: FastifyRequest,
+    upload: UploadRecord,
+    given: z.output<typeof completeOpenAiUpload>,
+  ): Promise<UploadRecord> => {
+    const name = JSON.stringify([upload.id, given.part_ids, given.md5]);
+    const begun = underWay.get(name) ?? complete(deps, request, upload, given);
+    underWay.set(name, begun);
+    return begun.finally(() => underWay.delete(name));
+  };
   app.post(
     '/v1/uploads/:upload_id/complete',
     { config: { access: 'write' } },
@@ -33,7 +45,7 @@ export function completeUploadRoute(app: FastifyInstance, deps: ApiDependencies)
       const asked = await askedUpload(deps, request);
       const given = validateOpenAi(completeOpenAiUpload, await readJsonObject(request.raw, MAX_BODY_BYTES));
       checkParts(given.part_ids);
-      const upload = asked.state === 'pending' ? await complete(deps, request, asked, given) : asked;
+      const upload = asked.state === 'pending' ? await completeOnce(request, asked, given) : asked;
       if (upload.state !== 'completed' || !sameIds(upload.partIds ?? [], given.part_ids)) {
         const wanted = upload.state === 'completed' ? 'other parts cannot make it' : 'it cannot be completed';
         throw uploadEnded(upload, `${wanted}. Create another one`);
