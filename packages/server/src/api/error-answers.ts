@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiDependencies } from './dependencies.ts';
 import { dialectOf } from './dialect.ts';
 import { ApiError, toApiError } from './errors.ts';
@@ -18,11 +18,7 @@ export function answerErrors(app: FastifyInstance, { log }: ApiDependencies): vo
         'a call failed',
       );
     }
-    if (dialectOf(request) === 'mistral') {
-      return reply.code(refusal.status).headers(refusal.headers).send(refusal.body(request.id));
-    }
-    const { status, headers, body } = openAiAnswer(refusal, request.id);
-    return reply.code(status).headers(headers).send(body);
+    return answerError(refusal, request, reply);
   });
 
   app.setNotFoundHandler((request) => {
@@ -32,6 +28,15 @@ export function answerErrors(app: FastifyInstance, { log }: ApiDependencies): vo
     const openAi = { message: `Invalid URL (${request.method} ${path}). ${advice}` };
     throw new ApiError('unknown_path', 'Not Found', { message }, {}, openAi);
   });
+}
+
+/** In the caller's dialect. */
+export function answerError(refusal: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (dialectOf(request) === 'mistral') {
+    return reply.code(refusal.status).headers(refusal.headers).send(refusal.body(request.id));
+  }
+  const { status, headers, body } = openAiAnswer(refusal, request.id);
+  return reply.code(status).headers(headers).send(body);
 }
 
 /** Some SDKs append `/v1` to the address they are given, others want it there; whoever mixes them up calls a path without it. */

@@ -8,6 +8,9 @@ import type { ErrorCode } from './error-codes.ts';
 
 type Detail = ErrorBody['detail'];
 
+/** Of a sentence of an answer: more than any of ours that repeats nothing, or lists models. */
+const MAX_TEXT_LENGTH = 2_000;
+
 /** What an error of OpenAI's dialect says beside its sentence. */
 export interface OpenAiWords {
   /** The parameter that is wrong. Default: none. */
@@ -48,8 +51,14 @@ export class ApiError extends Error {
   }
 
   body(requestId: string): ErrorBody {
-    return { detail: this.detail, ...this.#more, bora: { code: this.code, request_id: requestId } };
+    const detail = typeof this.detail === 'string' ? shortened(this.detail) : this.detail;
+    return { detail, ...this.#more, bora: { code: this.code, request_id: requestId } };
   }
+}
+
+/** Text of an answer. What it repeats of the call may be a mebibyte, which nobody reads. */
+export function shortened(text: string, length = MAX_TEXT_LENGTH): string {
+  return text.length <= length ? text : `${text.slice(0, length)}…`;
 }
 
 /** One thing wrong with one member, in the list shape of Mistral's 422s. */

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { answerError } from './error-answers.ts';
 import { ApiError } from './errors.ts';
 import { requestIdOf } from './transport.ts';
 
@@ -39,7 +40,7 @@ export function answerTooSlow(socket: Socket): void {
 /** Answers a call whose path cannot be read: a broken percent escape, or an id of a length that none has. */
 export function answerUnreadablePath(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const refusal = new ApiError('malformed_http', `The path cannot be read: ${error.message}.`);
-  void reply.code(refusal.status).header('x-request-id', request.id).send(refusal.body(request.id));
+  void answerError(refusal, request, reply.header('x-request-id', request.id));
 }
 
 function answerLast(socket: Socket, refusal: ApiError): void {

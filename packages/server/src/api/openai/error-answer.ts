@@ -1,5 +1,9 @@
 import type { OpenAiErrorBody } from '@bora/protocol/openai-errors';
 import type { ApiError } from '../errors.ts';
+import { shortened } from '../errors.ts';
+
+/** A key of metadata is a part of the parameter's name. */
+const MAX_PARAM_LENGTH = 200;
 
 interface Answer {
   readonly status: number;
@@ -32,8 +36,13 @@ export function openAiAnswer(error: ApiError, requestId: string): Answer {
     status,
     headers: { ...error.headers, ...(isFinal ? { 'x-should-retry': 'false' } : {}) },
     body: {
-      error: { message, type: typeOf(status), param, code },
-      detail: error.detail,
+      error: {
+        message: shortened(message),
+        type: typeOf(status),
+        param: param === null ? null : shortened(param, MAX_PARAM_LENGTH),
+        code,
+      },
+      detail: error.body(requestId).detail,
       bora: { code: error.code, request_id: requestId },
     },
   };
