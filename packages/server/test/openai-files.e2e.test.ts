@@ -136,6 +136,20 @@ describe('a page', () => {
     assert.equal((await pageOf(`page=0&page_size=2`, { 'openai-organization': 'x' })).total, down.length);
   });
 
+  test('goes on while each file that is listed is deleted', async () => {
+    const client = openAiClient(whole);
+    for (let count = 0; count < 5; count++) {
+      await client.files.create({ file: await toFile(Buffer.from('x'), 'a.txt'), purpose: 'assistants' });
+    }
+    let deleted = 0;
+    for await (const { id } of client.files.list({ limit: 2, purpose: 'assistants' })) {
+      await client.files.delete(id);
+      deleted += 1;
+    }
+    assert.equal(deleted, 5);
+    assert.deepEqual(await idsOf(client, { purpose: 'assistants' }), []);
+  });
+
   test('goes on behind a file that was deleted after the client saw it', async () => {
     const client = openAiClient(whole);
     const [first, second] = await idsOf(client, { limit: 100 });
