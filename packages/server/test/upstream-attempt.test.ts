@@ -3,9 +3,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { SimulatedClock } from '@bora/testkit/simulated-clock';
-import type { UpstreamRegistry } from '../src/upstreams/registry.ts';
-import type { UpstreamConfig, Verdict } from '../src/upstreams/upstreams.ts';
+import type { Verdict } from '../src/upstreams/upstreams.ts';
 import {
   acquire,
   hold,
@@ -17,28 +15,7 @@ import {
   BreakableUpstream,
   send,
 } from './breakable-upstream.ts';
-
-interface World extends AsyncDisposable {
-  readonly upstream: BreakableUpstream;
-  readonly upstreams: UpstreamRegistry;
-  readonly clock: SimulatedClock;
-}
-
-async function world(config: Partial<UpstreamConfig> = {}): Promise<World> {
-  const upstream = await BreakableUpstream.open();
-  const clock = new SimulatedClock();
-  const upstreams = registryOf([{ name: 'u', url: upstream.url, ...config }], clock);
-  await upstreams.start();
-  return {
-    upstream,
-    upstreams,
-    clock,
-    async [Symbol.asyncDispose]() {
-      await upstreams[Symbol.asyncDispose]();
-      await upstream[Symbol.asyncDispose]();
-    },
-  };
-}
+import { world } from './registry-world.ts';
 
 function text(verdict: Verdict): string {
   assert.equal(verdict.kind, 'succeeded');
