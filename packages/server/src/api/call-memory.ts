@@ -1,7 +1,10 @@
 import type { Clock } from '../observe/clock.ts';
 import { ApiError } from './errors.ts';
 
-/** Of all calls together. With what dispatch and commits may hold the process stays below 600 MB. */
+/**
+ * Of all calls together. Measured with 200 clients that each send 15 MiB of a line and stop: the idle process grows to 374 MiB, and to
+ * 613 when four such crowds come one after another, of which most is kept by the allocator; with twice the total it was 406 at first.
+ */
 const TOTAL_BYTES = 64 * 1024 * 1024;
 /** Of each call, not counted, so that calls of ordinary lines pass whatever others hold: 32 MiB with as many connections as there may be. */
 const FREE_BYTES = 64 * 1024;
