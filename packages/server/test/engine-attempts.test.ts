@@ -5,7 +5,7 @@ import type { Verdict } from '../src/upstreams/upstreams.ts';
 import { openEngineWorld, type EngineWorld } from './engine-world.ts';
 import { chatLines, hang, succeeded, type SentBody } from './scripted-upstreams.ts';
 
-const TIMEOUT = { timeout: 20_000 };
+const TIMEOUT = { timeout: 60_000 };
 
 function retry(held: 'counted' | 'crashed', afterMs: number): Verdict {
   return {

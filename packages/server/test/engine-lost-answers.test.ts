@@ -4,7 +4,7 @@ import { failingBlobs } from './failing-blobs.ts';
 import { openEngineWorld } from './engine-world.ts';
 import { chatLines, spillAnswer, succeeded } from './scripted-upstreams.ts';
 
-const TIMEOUT = { timeout: 20_000 };
+const TIMEOUT = { timeout: 60_000 };
 
 for (const step of ['create', 'write', 'finish'] as const) {
   test(

@@ -6,7 +6,7 @@ import { openEngineWorld } from './engine-world.ts';
 import { failingBlobs, forwarding } from './failing-blobs.ts';
 import { chatLines, failed, hang, spillAnswer, succeeded } from './scripted-upstreams.ts';
 
-const TIMEOUT = { timeout: 20_000 };
+const TIMEOUT = { timeout: 60_000 };
 const ROUTE = '/v1/chat/completions m';
 
 test(

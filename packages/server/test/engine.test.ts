@@ -4,7 +4,7 @@ import type { EngineWorld } from './engine-world.ts';
 import { openEngineWorld } from './engine-world.ts';
 import { failed, hang, succeeded } from './scripted-upstreams.ts';
 
-const TIMEOUT = { timeout: 20_000 };
+const TIMEOUT = { timeout: 60_000 };
 
 function chatLines(count: number, prefix = 'r'): string[] {
   return Array.from({ length: count }, (_, at) => chatLine(`${prefix}${at}`));
