@@ -82,9 +82,14 @@ export function limitSlowClients(app: FastifyInstance, { settings, clock, log }:
     let stopWatching = (): void => {};
     const watch = (before: number): void => {
       stopWatching = clock.after(CRAWL_STALLS * stallMs, () => {
-        const crawls = socket.bytesRead - before < CRAWL_BYTES && waitsForClient(call, socket);
-        if (crawls && !response.headersSent) cut(socket, call);
-        else watch(socket.bytesRead);
+        const { bytesRead } = socket;
+        // As above: what came while this process was held up is read first.
+        setImmediate(() => {
+          if (request.closed || socket.destroyed) return;
+          const isSilent = socket.bytesRead === bytesRead && waitsForClient(call, socket);
+          if (isSilent && bytesRead - before < CRAWL_BYTES && !response.headersSent) cut(socket, call);
+          else watch(socket.bytesRead);
+        });
       });
     };
     if (hasBody(request)) watch(socket.bytesRead);
