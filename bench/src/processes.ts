@@ -73,7 +73,7 @@ export interface Serving extends AsyncDisposable {
   readonly client: BoraClient;
 }
 
-/** `bora serve` with the flag of `npm start`, which keeps V8's young generation small. */
+/** `bora serve` with the flags of `npm start`. */
 export async function startServe(options: ServeOptions): Promise<Serving> {
   const env = {
     BORA_DATA: options.data,
@@ -84,6 +84,7 @@ export async function startServe(options: ServeOptions): Promise<Serving> {
   };
   const started = await Started.start(CLI, ['serve', '--json'], env, [
     '--max-semi-space-size=16',
+    '--initial-heap-size=64',
     ...(options.nodeFlags ?? []),
   ]);
   const { url } = JSON.parse(started.firstLine) as { url: string };
