@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { makeScratchFolder } from './scratch-folder.ts';
+import { drainedFile } from './torture/drained-file.ts';
 import { inlineOutputs } from './torture/inline-outputs.ts';
 import { largeAnswers } from './torture/large-answers.ts';
 import { longFile } from './torture/long-file.ts';
@@ -12,7 +13,7 @@ import type { MemoryScenario } from './torture/scenario.ts';
 const LIMIT_MB = 600;
 const MEGABYTE = 1_000_000;
 
-const SCENARIOS: readonly MemoryScenario[] = [largeAnswers, longFile, inlineOutputs];
+const SCENARIOS: readonly MemoryScenario[] = [largeAnswers, longFile, drainedFile, inlineOutputs];
 
 const HELP = `npm run torture:memory -- [--only ${SCENARIOS.map(({ name }) => name).join(',')}] [--whole] [--folder ${tmpdir()}]
 

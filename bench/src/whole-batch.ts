@@ -24,7 +24,8 @@ export async function downloadResults(
   }
 }
 
-async function countLines(content: ReadableStream<Uint8Array>): Promise<number> {
+/** Lines of what is streamed, none of it kept. */
+export async function countLines(content: ReadableStream<Uint8Array>): Promise<number> {
   let lines = 0;
   for await (const chunk of content) {
     for (let at = chunk.indexOf(0x0a); at !== -1; at = chunk.indexOf(0x0a, at + 1)) lines += 1;
