@@ -54,6 +54,13 @@ const CASES: readonly [readonly Symptom[], Partial<Observation>, Row['line'], Ro
   [SURVIVED, { listing: 'silent' }, 'wait', 'down-upstream'],
   [SURVIVED, { listing: 'silent', answeredMeanwhile: true }, 'wait', 'down-upstream'],
   [SURVIVED, { listing: 'silent', alone: true }, 'count', 'down-upstream'],
+  [SURVIVED, { listing: 'silent', alone: true, failedAlike: true }, 'wait', 'down-upstream'],
+  [
+    SURVIVED,
+    { listing: 'silent', alone: true, failedAlike: true, answeredMeanwhile: true },
+    'count',
+    'down-upstream',
+  ],
   [CRASHES, { failedAlike: true }, 'crash', 'down-model'],
   [CRASHES, { failedAlike: true, alone: true }, 'crash', 'down-model'],
   [CRASHES, { allBroke: true }, 'crash', 'down-model'],

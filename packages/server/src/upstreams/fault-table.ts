@@ -89,8 +89,7 @@ const CONDITIONS = {
   always: () => true,
   'listing refused alike': (o) => o.listing === 'refused-alike',
   'listing silent': (o) => o.listing === 'silent',
-  'listing silent, alone': (o) => o.listing === 'silent' && o.alone,
-  // One that others crash too, with no answer in between, may crash whatever it is asked.
+  // One that others crash too, with no answer in between, may crash whatever it is asked; so may one that fails.
   'listing silent, alone, not so for others': (o) =>
     o.listing === 'silent' && o.alone && (o.answeredMeanwhile || !o.failedAlike),
   'all broke off': (o) => o.allBroke,
@@ -132,7 +131,7 @@ export const FAULT_TABLE: readonly Row[] = [
   { symptoms: CRASHES, when: 'listing silent, alone, not so for others', line: 'crash-alone', upstream: 'down-upstream', why: 'It died over this one request, and not over others.' },
   { symptoms: CRASHES, when: 'listing silent', line: 'crash', upstream: 'down-upstream', why: 'It died, and any of those in flight may be why.' },
   { symptoms: CRASHES, when: 'all broke off', line: 'crash', upstream: 'down-model', why: 'It died and is back already.' },
-  { symptoms: BREAKDOWNS, when: 'listing silent, alone', line: 'count', upstream: 'down-upstream', why: 'It fell silent over this one request.' },
+  { symptoms: BREAKDOWNS, when: 'listing silent, alone, not so for others', line: 'count', upstream: 'down-upstream', why: 'It fell silent over this one request, and not over others.' },
   { symptoms: BREAKDOWNS, when: 'listing silent', line: 'wait', upstream: 'down-upstream', why: 'It fell silent, and any of those in flight may be why.' },
   { symptoms: CRASHES, when: 'others answered', line: 'count-alone', upstream: 'none', why: 'It works for others, but one that it dies over takes those in flight beside it along.' },
   { symptoms: BREAKDOWNS, when: 'others answered', line: 'count', upstream: 'none', why: 'It works for others.' },
