@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { boraErrorExtension } from './bora-extensions.ts';
+import { openAiError } from './openai-errors.ts';
 
 /** One thing wrong with a request, as in every 422 for a request that is not well-formed (spec, `HTTPValidationError`). */
 export const validationIssue = z.object({
@@ -30,6 +31,8 @@ export const errorBody = z.object({
   description: z.string().optional(),
   message: z.string().optional(),
   errors: z.array(uploadIssue).optional(),
+  /** What clients of OpenAI's dialect read, on paths that both have. */
+  error: openAiError.optional(),
   bora: boraErrorExtension.optional(),
 });
 export type ErrorBody = z.infer<typeof errorBody>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { boraJobExtension } from './bora-extensions.ts';
+import { MAX_INPUT_FILES } from './mistral-jobs.ts';
 import { queryInteger, queryValue } from './query-values.ts';
 
 export const OPENAI_BATCH_STATUSES = [
@@ -39,7 +40,7 @@ export const openAiBatch = z.object({
   model: z.string().nullable(),
   /** Null unless it failed. */
   errors: z.object({ object: z.literal('list'), data: z.array(openAiBatchError) }).nullable(),
-  /** The first, of a batch that was made of several in Mistral's dialect. */
+  /** The first, of a batch that was made of several. */
   input_file_id: z.string(),
   completion_window: z.string(),
   status: z.enum(OPENAI_BATCH_STATUSES),
@@ -98,6 +99,8 @@ const outputExpiresAfter = z.object({
  */
 export const createOpenAiBatch = z.object({
   input_file_id: z.string(),
+  /** Of a batch over several files: all of them, in the place of `input_file_id`. */
+  input_files: z.array(z.string()).max(MAX_INPUT_FILES).nullish(),
   endpoint: z.string(),
   completion_window: z.string(),
   metadata: metadata.nullish(),

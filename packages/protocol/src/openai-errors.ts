@@ -1,14 +1,17 @@
 import { z } from 'zod';
 import { boraErrorExtension } from './bora-extensions.ts';
 
-/** Body of an error answer: all four members of `error` are always there (spec). `detail` says the same to clients of Mistral's dialect. */
+/** All four members are always there (spec). */
+export const openAiError = z.object({
+  message: z.string(),
+  type: z.string(),
+  param: z.string().nullable(),
+  code: z.string().nullable(),
+});
+
+/** Body of an error answer. `detail` says the same to clients of Mistral's dialect. */
 export const openAiErrorBody = z.object({
-  error: z.object({
-    message: z.string(),
-    type: z.string(),
-    param: z.string().nullable(),
-    code: z.string().nullable(),
-  }),
+  error: openAiError,
   detail: z.unknown(),
   bora: boraErrorExtension.optional(),
 });

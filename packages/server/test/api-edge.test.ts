@@ -97,8 +97,9 @@ test('without a key all calls are answered alike, whatever route, id or body the
     const answer = await call(server, path, { method, headers: headers ?? {}, ...(body ? { body } : {}) });
     assert.equal(answer.status, 401, `${method} ${path}`);
     assert.match(answer.headers.get('content-type') ?? '', /^application\/json\b/);
-    const { bora, ...rest } = answer.body;
+    const { bora, error, ...rest } = answer.body;
     assert.deepEqual([rest, bora?.code], [{ detail: 'Invalid API Key' }, 'invalid_api_key'], path);
+    assert.equal(error?.code, path.includes('/batch/') ? undefined : 'invalid_api_key');
   }
 });
 

@@ -136,11 +136,18 @@ const REFUSED: readonly (readonly [
     'integer_below_min_value',
   ],
   [
-    'several files',
+    'several files of which one is not there',
     { input_file_id: undefined, input_files: ['a', 'b'] },
-    "A batch has one input file, but 'input_files' names 2. Join them, or make a batch of each.",
+    'Cannot find file a, or this workspace does not have access to it.',
+    'file_id',
+    null,
+  ],
+  [
+    'more files than a batch may have',
+    { input_file_id: undefined, input_files: Array.from({ length: 1_001 }, () => 'a') },
+    "Invalid 'input_files': array too long. Expected an array with maximum length 1000, but got an array with length 1001 instead.",
     'input_files',
-    'invalid_value',
+    'array_above_max_length',
   ],
 ];
 

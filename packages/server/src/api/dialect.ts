@@ -9,20 +9,27 @@ declare module 'fastify' {
 }
 
 /**
- * Whose API a call is written for. Some paths are of one alone; the others both have, and there the headers tell that OpenAI's SDKs send
- * with each call (measured), and Azure's, or a parameter that only OpenAI's has.
+ * Whose API a call is written for. Some paths are of one alone, with `/v1` or where it was forgotten; the others both have, and there the
+ * headers tell that OpenAI's SDKs send with each call (measured), and Azure's, its paths, or a parameter that only OpenAI's has.
  */
 export function dialectOf({
   url,
+  originalUrl,
   headers,
   dialect,
-}: Pick<FastifyRequest, 'url' | 'headers' | 'dialect'>): Dialect {
+}: Pick<FastifyRequest, 'url' | 'originalUrl' | 'headers' | 'dialect'>): Dialect {
   if (dialect !== undefined) return dialect;
-  if (/^\/v1\/(batches|uploads)(?=[/?]|$)/.test(url)) return 'openai';
-  if (/^\/v1\/batch(?=[/?]|$)/.test(url)) return 'mistral';
-  if (/^\/v1\/files\?(.*&)?(after|limit|order)=/.test(url)) return 'openai';
+  if (/^(\/v1)?\/(batches|uploads)(?=[/?]|$)/.test(url) || originalUrl.startsWith('/openai/'))
+    return 'openai';
+  if (isOfMistralAlone(url)) return 'mistral';
+  if (/^\/v1\/files\?(.*&)?(after|limit|order|purpose=batch_output)(?=[=&]|$)/.test(url)) return 'openai';
   const isOpenAi = Object.keys(headers).some(
     (name) => name.startsWith('x-stainless-') || name.startsWith('openai-') || name === 'api-key',
   );
   return isOpenAi ? 'openai' : 'mistral';
+}
+
+/** Whether only clients of Mistral's call the path. */
+export function isOfMistralAlone(url: string): boolean {
+  return /^\/v1\/batch(?=[/?]|$)/.test(url);
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiDependencies } from './dependencies.ts';
-import { dialectOf } from './dialect.ts';
+import { dialectOf, isOfMistralAlone } from './dialect.ts';
 import { ApiError, toApiError } from './errors.ts';
 import { openAiAnswer } from './openai/error-answer.ts';
 
@@ -30,13 +30,18 @@ export function answerErrors(app: FastifyInstance, { log }: ApiDependencies): vo
   });
 }
 
-/** In the caller's dialect. */
+/**
+ * In the caller's dialect. On paths that both have, clients of OpenAI's that nothing tells (not its SDKs) find its `error` beside what
+ * Mistral's read.
+ */
 export function answerError(refusal: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (dialectOf(request) === 'mistral') {
-    return reply.code(refusal.status).headers(refusal.headers).send(refusal.body(request.id));
+  const openAi = openAiAnswer(refusal, request.id);
+  if (dialectOf(request) === 'openai') {
+    return reply.code(openAi.status).headers(openAi.headers).send(openAi.body);
   }
-  const { status, headers, body } = openAiAnswer(refusal, request.id);
-  return reply.code(status).headers(headers).send(body);
+  const { error } = openAi.body;
+  const body = { ...refusal.body(request.id), ...(isOfMistralAlone(request.url) ? {} : { error }) };
+  return reply.code(refusal.status).headers(refusal.headers).send(body);
 }
 
 /** Some SDKs append `/v1` to the address they are given, others want it there; whoever mixes them up calls a path without it. */

@@ -39,14 +39,15 @@ export async function findFaults(
 ): Promise<InputFaults | null> {
   const { rules, maxRequests } = search;
   const found = new FoundFaults();
-  let requests = 0;
-  for (const input of inputs) {
-    const { lineIndex } = input;
-    const isSettled = lineIndex !== null && (isLenient || isFaultless(lineIndex, rules));
-    // Bad lines of a lenient batch end as failed, one by one.
-    const faults = isLenient ? new FoundFaults() : found;
-    requests += isSettled ? lineIndex.requests : await searchFile(deps, input, search, faults, signal);
-  }
+  // Each index tells of its own file alone: whether an id or another model comes in a second one, only the lines can tell.
+  const isSettled = inputs.every(
+    ({ lineIndex }) =>
+      lineIndex !== null && (isLenient || (inputs.length === 1 && isFaultless(lineIndex, rules))),
+  );
+  // Bad lines of a lenient batch end as failed, one by one.
+  const requests = isSettled
+    ? inputs.reduce((sum, { lineIndex }) => sum + lineIndex!.requests, 0)
+    : await searchLines(deps, inputs, search, isLenient ? new FoundFaults() : found, signal);
   if (requests === 0) found.add(wholeFault('empty', null));
   if (maxRequests !== null && requests > maxRequests) {
     found.add(wholeFault('too-many', `${requests} requests, more than ${maxRequests}`));
@@ -64,10 +65,12 @@ class FoundFaults implements InputFaults {
   }
 }
 
-/** Adds the faults of the lines, if they count, and answers how many requests there are. */
-async function searchFile(
+type Inputs = PlanInput['inputs'];
+
+/** Adds the faults of the lines and answers how many requests there are. */
+async function searchLines(
   deps: ContentDependencies,
-  input: PlanInput['inputs'][number],
+  inputs: Inputs,
   search: FaultSearch,
   found: FoundFaults,
   signal?: AbortSignal,
@@ -75,20 +78,20 @@ async function searchFile(
   const ids = new RepeatedIds();
   const suspects = new Set<number>();
   const counted = new FoundFaults();
-  const requests = await readLines(deps, input, search, signal, (line, faulty, id) => {
-    if (faulty !== null) counted.add({ ...faulty, line });
+  const requests = await readLines(deps, inputs, search, signal, (place, faulty, id) => {
+    if (faulty !== null) counted.add({ ...faulty, ...place });
     else if (ids.add(id) && suspects.size < SUSPECTS_KEPT) suspects.add(idKeyOf(id));
   });
   // The hashes have collisions, and say of a repeated id only where it comes again: what they suspect is compared.
   const settled = suspects.size === 0 ? counted : new FoundFaults();
   if (settled !== counted) {
     const seen = new Set<string>();
-    await readLines(deps, input, search, signal, (line, faulty, id) => {
-      if (faulty !== null) return settled.add({ ...faulty, line });
+    await readLines(deps, inputs, search, signal, (place, faulty, id) => {
+      if (faulty !== null) return settled.add({ ...faulty, ...place });
       if (!suspects.has(idKeyOf(id))) return;
       const name = id.length > LONGEST_ID_KEPT ? hash('sha256', id) : id;
       if (seen.has(name)) {
-        settled.add({ kind: 'repeated-id', line, member: 'custom_id', found: shortened(id) });
+        settled.add({ kind: 'repeated-id', ...place, member: 'custom_id', found: shortened(id) });
       }
       seen.add(name);
     });
@@ -98,20 +101,20 @@ async function searchFile(
   return requests;
 }
 
-type Faulty = Omit<InputFault, 'line'> | null;
+type Place = Pick<InputFault, 'line' | 'fileId'>;
+type Faulty = Omit<InputFault, keyof Place> | null;
 
 /** Calls `visit` for each line that is not blank, in order; its id is given where nothing is wrong. Answers how many there are. */
 async function readLines(
   deps: ContentDependencies,
-  { fileId, bytes }: PlanInput['inputs'][number],
+  inputs: Inputs,
   { rules, maxLineBytes }: FaultSearch,
   signal: AbortSignal | undefined,
-  visit: (line: number, faulty: Faulty, id: string) => void,
+  visit: (place: Place, faulty: Faulty, id: string) => void,
 ): Promise<number> {
-  const splitter = new LineSplitter({ maxLineBytes });
   let requests = 0;
   let model: string | null = null;
-  const take = (lines: ReturnType<LineSplitter['push']>): void => {
+  const take = (lines: ReturnType<LineSplitter['push']>, file: Pick<InputFault, 'fileId'>): void => {
     for (const { content, number, isBlank } of lines) {
       if (isBlank) continue;
       requests += 1;
@@ -123,11 +126,16 @@ async function readLines(
           faulty = { kind: 'other-model', member: 'body.model', found: parsed.bodyModel };
         }
       }
-      visit(number, faulty, faulty === null ? ((parsed as ParsedLine).customId as string) : '');
+      const id = faulty === null ? ((parsed as ParsedLine).customId as string) : '';
+      visit({ line: number, ...file }, faulty, id);
     }
   };
-  for await (const chunk of readFileRange(deps, fileId, 0, bytes, signal)) take(splitter.push(chunk));
-  take(splitter.finish());
+  for (const { fileId, bytes } of inputs) {
+    const file = inputs.length === 1 ? {} : { fileId };
+    const splitter = new LineSplitter({ maxLineBytes });
+    for await (const chunk of readFileRange(deps, fileId, 0, bytes, signal)) take(splitter.push(chunk), file);
+    take(splitter.finish(), file);
+  }
   return requests;
 }
 

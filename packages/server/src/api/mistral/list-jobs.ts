@@ -18,7 +18,7 @@ export function listJobsRoute(app: FastifyInstance, deps: ApiDependencies): void
     const after =
       query.after === undefined
         ? undefined
-        : await database.getBatch(workspaceId, jobIdFrom(query.after, ['query', 'after']));
+        : await database.findBatchPlace(workspaceId, jobIdFrom(query.after, ['query', 'after']));
     if (after === null) throw jobNotFound();
     const filter = { ...filterOf(query, creator), after };
     const { batches, total } = await database.listBatches(workspaceId, filter);

@@ -25,12 +25,14 @@ export function createBatchRoute(app: FastifyInstance, deps: ApiDependencies): v
   const repeated = new RepeatedCreates(deps.clock);
   app.post('/v1/batches', { config: { access: 'write' } }, async (request, reply): Promise<OpenAiBatch> => {
     const { caller } = request;
-    const body = withOneInput(await readJsonObject(request.raw));
-    const given = validateOpenAi(createOpenAiBatch, body);
-    checkEndpoint(given.endpoint, deps);
+    const body = await readJsonObject(request.raw);
+    const given = validateOpenAi(createOpenAiBatch, withFirstInput(body));
+    const endpoint = knownEndpoint(given.endpoint, deps);
     const timeoutMs = timeOf(given.completion_window, deps);
     checkMetadata(given.metadata ?? {}, body['metadata']);
-    const input = await inputOf(given.input_file_id, caller, deps);
+    const ids = body['input_file_id'] === undefined ? given.input_files : null;
+    const inputs: FileRecord[] = [];
+    for (const id of ids ?? [given.input_file_id]) inputs.push(await inputOf(id, caller, deps));
     const batch = await storeBatchOnce(
       deps,
       { request, reply, repeated },
@@ -38,7 +40,7 @@ export function createBatchRoute(app: FastifyInstance, deps: ApiDependencies): v
         id: createdIdOf(request),
         workspaceId: caller.workspaceId,
         dialect: 'openai',
-        endpoint: given.endpoint,
+        endpoint,
         model: null,
         agentId: null,
         metadata: given.metadata ?? null,
@@ -46,11 +48,11 @@ export function createBatchRoute(app: FastifyInstance, deps: ApiDependencies): v
         completionWindow: given.completion_window,
         isLenient: given.bora?.lenient ?? false,
         resultsExpireMs: expiryOf(given),
-        inputFileIds: [input.id],
-        fileMember: fileMemberOf(given.endpoint),
+        inputFileIds: inputs.map(({ id }) => id),
+        fileMember: fileMemberOf(endpoint),
         inline: false,
-        totalRequests: input.lineIndex?.requests ?? null,
-        routes: routesOf(given.endpoint, input),
+        totalRequests: requestsIn(inputs),
+        routes: routesOf(endpoint, inputs),
         priority: 0,
         createdBy: caller.creator,
       },
@@ -63,20 +65,19 @@ export function createBatchRoute(app: FastifyInstance, deps: ApiDependencies): v
   });
 }
 
-/** `input_files`, as some clients name it, stands in for `input_file_id` if it holds one. */
-function withOneInput(body: Record<string, unknown>): Record<string, unknown> {
+/** Some clients name their files `input_files`, of which the first stands in for the one that the others name. */
+function withFirstInput(body: Record<string, unknown>): Record<string, unknown> {
   const { input_file_id: id, input_files: ids } = body;
-  if (id !== undefined || !Array.isArray(ids)) return body;
-  if (ids.length === 1) return { ...body, input_file_id: ids[0] as unknown };
-  const message = `A batch has one input file, but 'input_files' names ${ids.length}. Join them, or make a batch of each.`;
-  throw invalidParameter(message, 'input_files', 'invalid_value');
+  return id === undefined && Array.isArray(ids) ? { ...body, input_file_id: ids[0] as unknown } : body;
 }
 
-function checkEndpoint(endpoint: string, { settings, upstreams }: ApiDependencies): void {
+/** Clients of Azure leave `/v1` out. */
+function knownEndpoint(given: string, { settings, upstreams }: ApiDependencies): string {
   const known = settings.openAiEndpoints;
-  if (!known.includes(endpoint)) throw unsupportedValue('endpoint', endpoint, known);
+  const endpoint = known.find((each) => each === given || each === `/v1${given}`);
+  if (endpoint === undefined) throw unsupportedValue('endpoint', given, known);
   const served = upstreams.endpoints().filter((each) => known.includes(each));
-  if (served.includes(endpoint)) return;
+  if (served.includes(endpoint)) return endpoint;
   const message = `No upstream is meant to serve ${endpoint}. Served are: ${served.join(', ')}.`;
   throw new ApiError('endpoint_not_served', message, {}, {}, { param: 'endpoint', code: 'invalid_value' });
 }
@@ -157,8 +158,21 @@ function expiryOf({ output_expires_after: after }: z.output<typeof createOpenAiB
   return after == null ? null : after.seconds * 1000;
 }
 
-/** Null if the line index does not tell. */
-function routesOf(endpoint: string, { lineIndex }: FileRecord): string[] | null {
-  if (lineIndex?.models == null) return null;
-  return Object.keys(lineIndex.models).map((model) => routeOf(endpoint, model));
+/** Null if the line indexes do not tell. */
+function requestsIn(inputs: readonly FileRecord[]): number | null {
+  const requests = inputs.map(({ lineIndex }) => lineIndex?.requests);
+  return requests.reduce<number | null>(
+    (sum, each) => (sum === null || each === undefined ? null : sum + each),
+    0,
+  );
+}
+
+/** Null if the line indexes do not tell. */
+function routesOf(endpoint: string, inputs: readonly FileRecord[]): string[] | null {
+  const models = new Set<string>();
+  for (const { lineIndex } of inputs) {
+    if (lineIndex?.models == null) return null;
+    for (const model of Object.keys(lineIndex.models)) models.add(model);
+  }
+  return [...models].map((model) => routeOf(endpoint, model));
 }

@@ -7,15 +7,15 @@ import { batchView } from './batch-view.ts';
 import { validateOpenAi } from './validation.ts';
 
 /**
- * `GET /v1/batches`, newest first, behind the batch `after`. An `after` that is not there is refused: beginning anew would send a client
- * round for ever.
+ * `GET /v1/batches`, newest first, behind the batch `after`, which may have been deleted meanwhile. An `after` that never was is refused:
+ * beginning anew would send a client round for ever.
  */
 export function listBatchesRoute(app: FastifyInstance, deps: ApiDependencies): void {
   const { database } = deps;
   app.get('/v1/batches', { config: { access: 'read' } }, async (request): Promise<OpenAiBatchList> => {
     const { workspaceId } = request.caller;
     const { limit, after: id } = validateOpenAi(openAiBatchListQuery, request.query);
-    const after = id === undefined ? undefined : await database.getBatch(workspaceId, batchIdOf(id));
+    const after = id === undefined ? undefined : await database.findBatchPlace(workspaceId, batchIdOf(id));
     if (after === null) throw batchNotFound(id!);
     // One more than asked for tells whether there are more.
     const { batches } = await database.listBatches(workspaceId, {

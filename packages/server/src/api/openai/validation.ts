@@ -60,6 +60,14 @@ function outOfRange(issue: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall, pa
       'string_above_max_length',
     );
   }
+  if (issue.origin === 'array') {
+    const { length } = issue.input as readonly unknown[];
+    return invalidParameter(
+      `Invalid '${param}': array too long. Expected an array with maximum length ${limit}, but got an array with length ${length} instead.`,
+      param,
+      'array_above_max_length',
+    );
+  }
   const [side, sign, code] = isBig
     ? ['above maximum', '<=', 'integer_above_max_value']
     : ['below minimum', '>=', 'integer_below_min_value'];

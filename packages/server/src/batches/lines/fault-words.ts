@@ -79,7 +79,8 @@ const STREAMING_NAMES: Readonly<Record<string, string>> = {
   '/v1/images/generations': 'Images',
 };
 
-export function wordsFor({ kind, member, found }: InputFault, endpoint: string): WordedFault {
+export function wordsFor({ kind, member, found, fileId }: InputFault, endpoint: string): WordedFault {
   const [code, message] = WORDS[kind];
-  return { code, message: message(found, member, endpoint), param: member };
+  const sentence = message(found, member, endpoint);
+  return { code, message: fileId === undefined ? sentence : `${sentence} (file ${fileId})`, param: member };
 }

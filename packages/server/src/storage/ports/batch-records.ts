@@ -19,9 +19,15 @@ export interface BatchRecords {
   listBatches(workspaceId: string, filter: BatchFilter): Promise<{ batches: BatchRecord[]; total: number }>;
 
   /**
+   * The place of a batch in its workspace's lists. It keeps it for a day after its purge, so that lists go on behind what is deleted
+   * meanwhile. Null if there is none.
+   */
+  findBatchPlace(workspaceId: string, batchId: string): Promise<BatchPlace | null>;
+
+  /**
    * Cancels. A batch that needs no line is `cancelled` at once: one that is not planned, and one of Mistral's dialect of which nothing was
-   * claimed yet. Any other becomes `cancelling`, with end reason `cancelled` if nobody set one before. A `finalizing` or ended
-   * batch is left as it is.
+   * claimed yet. Any other becomes `cancelling`, with end reason `cancelled`. One whose end has begun (`expiring`, `finalizing`) or that
+   * has ended is left as it is.
    * Answers the batch after the change, or null as `getBatch`. A change is audited.
    */
   cancelBatch(workspaceId: string, batchId: string, by?: Actor): Promise<BatchRecord | null>;
@@ -199,6 +205,8 @@ export interface InputFault {
   readonly kind: InputFaultKind;
   /** Physical, 1-based; null: the input as a whole. */
   readonly line: number | null;
+  /** The file that the line is of, where the batch has several. */
+  readonly fileId?: string;
   /** Where in the line, such as `custom_id` or `body.model`; null: the line as a whole. */
   readonly member: string | null;
   /** What is there and should not be: the model, the id, the kind of value. Null where the kind of fault says it all. */
@@ -238,12 +246,15 @@ export interface ParkedShards {
   readonly shards: number;
 }
 
+/** Where a batch stands in the order of creation. */
+export type BatchPlace = Pick<BatchRecord, 'id' | 'createdAt'>;
+
 export interface BatchFilter {
   /** Zero-based. */
   readonly page: number;
   readonly pageSize: number;
   /** Only what comes behind this batch in the order: a place in it stays the same for life. Default: from the first. */
-  readonly after?: { readonly id: string; readonly createdAt: number };
+  readonly after?: BatchPlace;
   readonly order: 'newest-first' | 'oldest-first';
   readonly model?: string;
   readonly agentId?: string;

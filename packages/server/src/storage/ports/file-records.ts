@@ -50,7 +50,7 @@ export interface FileRecords {
    */
   deleteFile(workspaceId: string, fileId: string, by?: Actor): Promise<boolean>;
 
-  /** Hides files whose `expiresAt` has passed and queues their purge; forgets places of purged ones. Returns how many expired. */
+  /** Hides files whose `expiresAt` has passed and queues their purge; forgets places of what was purged a day ago. Returns how many expired. */
   expireFiles(limit: number): Promise<number>;
 }
 

@@ -13,7 +13,9 @@ import { audit } from './audit-store.ts';
 import { missingNamedFile } from './file-references.ts';
 import { seenBy } from './file-store.ts';
 import { deadlineAfter, deadlineOrNull, NO_DEADLINE } from './deadlines.ts';
+import { findPlace } from './list-places.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
+import { stopBatch } from './stop-batch.ts';
 import type { Synchronous } from './synchronous.ts';
 import { addTask } from './task-store.ts';
 import { ACTIVE, restartAtMinimum } from './virtual-time.ts';
@@ -103,6 +105,8 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
       return { batches: rows.map(batchFrom), total };
     },
 
+    findBatchPlace: (workspaceId, batchId) => findPlace(context, 'batch', workspaceId, batchId),
+
     cancelBatch(workspaceId, batchId, by = NOBODY) {
       const visible = first(
         context,
@@ -179,41 +183,6 @@ function auditBatch(
 ): void {
   const detail = { endpoint, model, requests: totalRequests };
   audit(context, by, { action: `batch_job.${act}`, workspaceId, subjectId: id, detail });
-}
-
-/**
- * Ends the sending of a batch, unless it already ends: at once if it needs no line, else by draining. A planned batch of OpenAI's dialect
- * needs one for each request. The end reason is set once, by whoever comes first. False if nothing changed.
- */
-function stopBatch(context: StoreContext, batchId: string, reason: 'cancelled' | 'expired'): boolean {
-  const now = context.now();
-  const cancellingAt = reason === 'cancelled' ? now : null;
-  const unstarted = run(
-    context,
-    `UPDATE batch SET state = ?, end_reason = ?, cancelling_at = ?, ended_at = ?
-     WHERE id = ? AND (state = 'validating' OR state = 'queued' AND dialect = 'mistral')`,
-    reason,
-    reason,
-    cancellingAt,
-    now,
-    batchId,
-  );
-  if (unstarted === 1) {
-    run(context, `DELETE FROM task WHERE kind = 'plan' AND subject_id = ?`, batchId);
-    run(context, 'DELETE FROM shard WHERE batch_id = ?', batchId);
-    return true;
-  }
-  const stopped = run(
-    context,
-    `UPDATE batch SET state = ?, end_reason = coalesce(end_reason, ?), cancelling_at = ?
-     WHERE id = ? AND state IN ${reason === 'cancelled' ? `('queued', 'running', 'expiring')` : `('queued', 'running')`}`,
-    reason === 'cancelled' ? 'cancelling' : 'expiring',
-    reason,
-    cancellingAt,
-    batchId,
-  );
-  if (stopped === 1) context.hint({ kind: 'batch-stopped', batchId });
-  return stopped === 1;
 }
 
 function fileIsThere(context: StoreContext, { workspaceId, createdBy }: NewBatch, fileId: string): boolean {

@@ -1,18 +1,12 @@
 import type { Actor } from '../ports/audit-records.ts';
 import { creatorOf, NOBODY } from '../ports/audit-records.ts';
 import type { ManifestPart } from '../ports/blob-names.ts';
-import type {
-  FileFilter,
-  FilePlace,
-  FileRecord,
-  FileRecords,
-  ListedFile,
-  NewFile,
-} from '../ports/file-records.ts';
+import type { FileFilter, FileRecord, FileRecords, ListedFile, NewFile } from '../ports/file-records.ts';
 import { WorkspaceFull } from '../ports/file-records.ts';
 import { audit } from './audit-store.ts';
 import { blobFrom, blobLength, blobValues, ownBlob, type BlobColumns } from './blob-columns.ts';
 import { insertReferences } from './file-references.ts';
+import { findPlace, forgetPlaces } from './list-places.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
 import { addTask } from './task-store.ts';
@@ -23,9 +17,6 @@ const PAGE_INLINE_BYTES = 1024 * 1024;
 
 const LISTED_COLUMNS = `id, workspace_id, filename, purpose, sample_type, source, mimetype, bytes, num_lines, signature, visibility,
   expires_at, created_by, created_at`;
-
-/** How long the place of a purged file is known. */
-const PLACE_KEPT_MS = 24 * 60 * 60 * 1000;
 
 interface ListedRow {
   readonly id: string;
@@ -125,13 +116,7 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
       return { files: rows.map(listedFrom), total };
     },
 
-    findFilePlace: (workspaceId, fileId) =>
-      first<FilePlace>(
-        context,
-        `SELECT id, created_at AS createdAt FROM file WHERE id = :fileId AND workspace_id = :workspaceId
-         UNION ALL SELECT id, created_at FROM purged_file WHERE id = :fileId AND workspace_id = :workspaceId`,
-        { workspaceId, fileId },
-      ) ?? null,
+    findFilePlace: (workspaceId, fileId) => findPlace(context, 'file', workspaceId, fileId),
 
     readManifest(fileId, offset, maxParts) {
       const rows = all<BlobColumns & { start: number }>(
@@ -178,7 +163,7 @@ export function fileStore(context: StoreContext): Synchronous<FileRecords> {
     },
 
     expireFiles(limit) {
-      run(context, 'DELETE FROM purged_file WHERE purged_at <= ?', context.now() - PLACE_KEPT_MS);
+      forgetPlaces(context);
       const due = all<{ id: string }>(
         context,
         'SELECT id FROM file WHERE expires_at <= ? AND hidden_at IS NULL LIMIT ?',

@@ -40,6 +40,7 @@ const METHODS = Object.keys({
   createBatch: 0,
   getBatch: 0,
   listBatches: 0,
+  findBatchPlace: 0,
   cancelBatch: 0,
   expireBatches: 0,
   nextDeadline: 0,

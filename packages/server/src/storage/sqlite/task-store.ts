@@ -12,6 +12,7 @@ import { releaseOwned } from './blob-columns.ts';
 import { isInUse } from './file-references.ts';
 import { insertFile } from './file-store.ts';
 import { isAlive } from './session-store.ts';
+import { keepPlace } from './list-places.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
 
@@ -313,13 +314,7 @@ function purgeFile(context: StoreContext, fileId: string, limit: number): 'more'
   releaseOwned(context, `file/${fileId}`);
   run(context, 'DELETE FROM file_cuts WHERE file_id = ?', fileId);
   run(context, 'DELETE FROM file_reference WHERE file_id = ?', fileId);
-  run(
-    context,
-    `INSERT INTO purged_file (id, workspace_id, created_at, purged_at)
-     SELECT id, workspace_id, created_at, ? FROM file WHERE id = ?`,
-    context.now(),
-    fileId,
-  );
+  keepPlace(context, 'file', fileId);
   run(context, 'DELETE FROM file WHERE id = ?', fileId);
   return 'done';
 }
@@ -348,6 +343,7 @@ function purgeBatch(context: StoreContext, batchId: string, limit: number): 'mor
     run(context, `DELETE FROM ${table} WHERE batch_id = ?`, batchId);
   }
   run(context, `DELETE FROM task WHERE subject_id = ? AND kind IN ('plan', 'finalise')`, batchId);
+  keepPlace(context, 'batch', batchId);
   run(context, 'DELETE FROM batch WHERE id = ?', batchId);
   return 'done';
 }

@@ -126,6 +126,28 @@ export function registerBatchContract(open: OpenDatabase): void {
       }
     });
 
+    it('goes on behind a batch that is gone, for a day after its purge', async () => {
+      await using world = await DatabaseWorld.open(open);
+      const { database, workspaceId, clock } = world;
+      for (let made = 0; made < 3; made++) await world.createBatch();
+      const [first, gone, last] = (await database.listBatches(workspaceId, ALL)).batches;
+      const place = { id: gone.id, createdAt: gone.createdAt };
+      assert.deepEqual(await database.findBatchPlace(workspaceId, gone.id), place);
+      await database.deleteBatch(workspaceId, gone.id);
+      assert.deepEqual(await database.findBatchPlace(workspaceId, gone.id), place, 'while it is hidden');
+      assert.equal((await world.runPurges()).at(-1), 'done');
+      assert.deepEqual(await database.findBatchPlace(workspaceId, gone.id), place, 'once it is purged');
+      const behind = await database.listBatches(workspaceId, { ...ALL, after: place });
+      assert.deepEqual(behind.batches, [last]);
+      assert.equal(behind.total, 2);
+      assert.notEqual(first.id, gone.id);
+      assert.equal(await database.findBatchPlace(await world.workspace('other'), gone.id), null);
+      assert.equal(await database.findBatchPlace(workspaceId, 'none'), null);
+      await clock.advance(DAY_MS);
+      await database.expireFiles(10);
+      assert.equal(await database.findBatchPlace(workspaceId, gone.id), null);
+    });
+
     it('lists newest or oldest first, page by page, by every filter', async () => {
       await using world = await DatabaseWorld.open(open);
       const { database, workspaceId, clock } = world;

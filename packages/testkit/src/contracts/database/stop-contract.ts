@@ -169,7 +169,10 @@ export function registerStopContract(open: OpenDatabase): void {
       await clock.advance(1_000);
       assert.deepEqual(await database.expireBatches(10), [expiredFirst.id]);
       const cancelled = await database.cancelBatch(workspaceId, expiredFirst.id);
-      assert.deepEqual([cancelled?.state, cancelled?.endReason], ['cancelling', 'expired']);
+      assert.deepEqual(
+        [cancelled?.state, cancelled?.endReason, cancelled?.cancellingAt],
+        ['expiring', 'expired', null],
+      );
       for (const shard of shards) assert.equal(await world.commit(shard, {}), 'committed');
       for (;;) {
         const task = await database.claimTask(world.session);
