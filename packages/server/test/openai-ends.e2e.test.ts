@@ -3,8 +3,6 @@ import { describe, test } from 'node:test';
 import type { OpenAiBatch } from '@bora/protocol/openai-batches';
 import { openAiResultLine } from '@bora/protocol/openai-lines';
 import { systemClock } from '@bora/server/observe/clock';
-import type { ReachStopPoint, StopPoint } from '@bora/server/observe/stop-points';
-import type { Database } from '@bora/server/storage/ports/database';
 import { quickened } from '@bora/testkit/quickened-clock';
 import { chatAnswer, startScriptedUpstream } from '@bora/testkit/scripted-upstream';
 import { startWholeBora } from '@bora/testkit/whole-bora';
@@ -80,53 +78,7 @@ async function until(client: OpenAI, id: string, test_: (batch: OpenAI.Batch) =>
   while (!test_(await client.batches.retrieve(id))) await systemClock.sleep(10);
 }
 
-async function refusesToCancel(client: OpenAI, { id, status }: OpenAI.Batch): Promise<void> {
-  for (let times = 0; times < 2; times++) {
-    const error = await client.batches.cancel(id).then(
-      () => assert.fail('It was cancelled.'),
-      (thrown: unknown) => thrown as InstanceType<typeof OpenAI.APIError>,
-    );
-    assert.equal(error.status, 409);
-    assert.deepEqual(error.error, {
-      message: `Cannot cancel a batch with status '${status}'.`,
-      type: 'invalid_request_error',
-      param: null,
-      code: null,
-    });
-    assert.equal(error.headers?.get('x-should-retry'), 'false');
-  }
-}
-
 describe('a batch that is cancelled', () => {
-  test('while it is validated ends without files', async () => {
-    const planned = Promise.withResolvers<void>();
-    const held = (database: Database): Database =>
-      new Proxy(database, {
-        get(target, name: keyof Database) {
-          const method = target[name] as unknown;
-          if (typeof method !== 'function') return method;
-          const bound = method.bind(target) as (...args: unknown[]) => unknown;
-          return name === 'readPlanInput'
-            ? async (...args: unknown[]) => {
-                await planned.promise;
-                return bound(...args);
-              }
-            : bound;
-        },
-      });
-    await using world = await openWorld({ overrides: { database: held } });
-    const { client } = world;
-    const { id, status } = await createBatch(client, ['good']);
-    assert.equal(status, 'validating');
-    const cancelled = await client.batches.cancel(id);
-    assert.equal(cancelled.status, 'cancelled');
-    assert.deepEqual(await client.batches.cancel(id), cancelled, 'a second cancel changes nothing');
-    planned.resolve();
-    const batch = await ended(client, id);
-    assert.deepEqual([batch.output_file_id, batch.error_file_id], [null, null]);
-    assert.ok(batch.cancelling_at !== null && batch.cancelled_at !== null);
-  });
-
   test('before anything is sent has a line for each request', async () => {
     await using world = await openWorld({ upstreams: ['http://127.0.0.1:9'] });
     const { client } = world;
@@ -175,40 +127,6 @@ describe('a batch that is cancelled', () => {
   });
 });
 
-/** Stays there until it is let go. */
-function holdAt(point: StopPoint): { reachStopPoint: ReachStopPoint; letGo: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return {
-    reachStopPoint: (reached) => (reached === point ? promise : undefined),
-    letGo: resolve,
-  };
-}
-
-test('a batch whose files are being made cannot be cancelled any more', async () => {
-  const { reachStopPoint, letGo } = holdAt('finalise.claimed');
-  await using world = await openWorld({ overrides: { reachStopPoint } });
-  const { client } = world;
-  const { id } = await createBatch(client, ['good']);
-  await until(client, id, ({ status }) => status === 'finalizing');
-  await refusesToCancel(client, await client.batches.retrieve(id));
-  letGo();
-  assert.equal((await ended(client, id)).status, 'completed');
-});
-
-test('a batch that is being cancelled is answered as it is', async () => {
-  const { reachStopPoint, letGo } = holdAt('drain.claimed');
-  await using world = await openWorld({ upstreams: ['http://127.0.0.1:9'], overrides: { reachStopPoint } });
-  const { client } = world;
-  const { id } = await createBatch(client, ['good']);
-  await until(client, id, ({ status }) => status === 'in_progress');
-  const first = await client.batches.cancel(id);
-  assert.equal(first.status, 'cancelling');
-  assert.ok(first.cancelling_at !== null && first.cancelled_at === null);
-  assert.deepEqual(await client.batches.cancel(id), first);
-  letGo();
-  assert.equal((await ended(client, id)).status, 'cancelled');
-});
-
 test('a large answer is written around as it arrives, in the format of the dialect', async () => {
   await using world = await openWorld();
   const { client } = world;
@@ -239,7 +157,6 @@ test('a batch whose window has passed keeps what was answered, and says of the r
     line.error?.message,
     'This request could not be executed before the completion window expired.',
   );
-  await refusesToCancel(client, batch as OpenAI.Batch);
 });
 
 test('a batch of which every request failed is completed, without an output file', async () => {
@@ -252,7 +169,6 @@ test('a batch of which every request failed is completed, without an output file
   assert.deepEqual(batch.request_counts, { total: 2, completed: 0, failed: 2 });
   assert.deepEqual(Object.values(await outcomesOf(client, batch)), ['refused', 'refused']);
   assert.equal(batch.usage.total_tokens, 0);
-  await refusesToCancel(client, batch as OpenAI.Batch);
 });
 
 test('a batch with bad lines fails before anything is sent, and says which', async () => {
@@ -283,7 +199,6 @@ test('a batch with bad lines fails before anything is sent, and says which', asy
     ],
   );
   assert.match(batch.bora?.failure ?? '', /^3 lines are wrong, first line 2: This line is not parseable/);
-  await refusesToCancel(client, batch as OpenAI.Batch);
 });
 
 test('a lenient batch runs its good lines, and says of the others what is wrong with them', async () => {

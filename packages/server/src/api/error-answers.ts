@@ -1,3 +1,4 @@
+import { OPERATIONS } from '@bora/protocol/operations';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiDependencies } from './dependencies.ts';
 import { dialectOf, isOfMistralAlone } from './dialect.ts';
@@ -46,7 +47,7 @@ export function answerError(refusal: ApiError, request: FastifyRequest, reply: F
 
 /** Some SDKs append `/v1` to the address they are given, others want it there; whoever mixes them up calls a path without it. */
 function adviceFor(path: string): string {
-  if (!/^\/+(?:files|batch|batches|uploads|models|chat|completions|embeddings|responses)(?:\/|$)/.test(path))
-    return SERVED;
-  return 'The path lacks /v1: this client wants a base URL that ends in /v1.';
+  const first = path.split('/').find((part) => part !== '');
+  const isServed = OPERATIONS.some((operation) => operation.path.split('/', 3).join('/') === `/v1/${first}`);
+  return isServed ? 'The path lacks /v1: this client wants a base URL that ends in /v1.' : SERVED;
 }
