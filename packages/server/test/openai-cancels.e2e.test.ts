@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { OpenAiBatch } from '@bora/protocol/openai-batches';
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import OpenAI6 from 'openai-6';
 import { BreakableUpstream, hold } from './breakable-upstream.ts';
 import { Gates } from './gates.ts';
