@@ -18,6 +18,7 @@ import { registerTaskContract } from './database/task-contract.ts';
 import { registerUpstreamPauseContract } from './database/upstream-pause-contract.ts';
 import { registerUploadContract } from './database/upload-contract.ts';
 import { registerUptimeContract } from './database/uptime-contract.ts';
+import { registerWebhookEventContract } from './database/webhook-event-contract.ts';
 import { registerWorkspaceContract } from './database/workspace-contract.ts';
 
 /**
@@ -44,6 +45,7 @@ export function registerDatabaseContract(name: string, open: OpenDatabase): void
     registerSessionContract(open);
     registerUptimeContract(open);
     registerUpstreamPauseContract(open);
+    registerWebhookEventContract(open);
     registerInterleavingContract(open);
   });
 }

@@ -11,6 +11,7 @@ import type { ShardQueue } from './shard-queue.ts';
 import type { UpstreamPauses } from './upstream-pauses.ts';
 import type { UploadRecords } from './upload-records.ts';
 import type { Uptime } from './uptime.ts';
+import type { WebhookEvents } from './webhook-events.ts';
 import type { WorkspaceRecords } from './workspace-records.ts';
 
 /**
@@ -40,6 +41,7 @@ export interface Database
     AuditRecords,
     Uptime,
     UpstreamPauses,
+    WebhookEvents,
     AsyncDisposable {
   /**
    * Calls back after a commit that may interest others. A hint, never the truth: it may be lost or come
@@ -60,6 +62,8 @@ export interface Database
 export type Hint =
   /** A task or a shard may be there to claim. */
   | { readonly kind: 'work' }
+  /** A webhook event may be there to claim. */
+  | { readonly kind: 'webhook-event' }
   /** A batch was cancelled, expired or deleted: open shards of it must stop. */
   | { readonly kind: 'batch-stopped'; readonly batchId: string };
 

@@ -17,8 +17,10 @@ import { findPlace } from './list-places.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import { stopBatch } from './stop-batch.ts';
 import type { Synchronous } from './synchronous.ts';
+import { stopBatch } from './stop-batch.ts';
 import { addTask } from './task-store.ts';
 import { ACTIVE, restartAtMinimum } from './virtual-time.ts';
+import { forgetEnd } from './webhook-event-store.ts';
 import { activeJobs } from './workspace-usage.ts';
 
 const MOST_ERRORS = 100;
@@ -152,6 +154,7 @@ export function batchStore(context: StoreContext): Synchronous<BatchRecords> {
         workspaceId,
       );
       if (hidden === 0) return false;
+      forgetEnd(context, batchId);
       stopBatch(context, batchId, 'cancelled');
       addTask(context, 'purge-batch', batchId);
       auditBatch(context, by, 'delete', read(batchId)!);

@@ -95,6 +95,11 @@ const METHODS = Object.keys({
   pauseUpstream: 0,
   resumeUpstream: 0,
   listUpstreamPauses: 0,
+  configureWebhooks: 0,
+  claimWebhookEvents: 0,
+  postponeWebhookEvent: 0,
+  removeWebhookEvent: 0,
+  endWebhook: 0,
   ping: 0,
 } satisfies Record<Exclude<keyof Database, 'onHint' | 'lost' | typeof Symbol.asyncDispose>, 0>);
 

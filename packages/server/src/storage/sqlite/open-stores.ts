@@ -17,6 +17,7 @@ import type { Call } from './thread-messages.ts';
 import { upstreamPauseStore } from './upstream-pause-store.ts';
 import { uploadStore } from './upload-store.ts';
 import { uptimeStore } from './uptime-store.ts';
+import { webhookEventStore } from './webhook-event-store.ts';
 
 /** SQLite's page cache: a journal's hot part many times over. */
 const CACHE_KIB = 32 * 1024;
@@ -70,6 +71,7 @@ export function openStores({ file, variant, ...options }: StoresOptions): OpenSt
     ...auditStore(context),
     ...uptimeStore(context),
     ...upstreamPauseStore(context),
+    ...webhookEventStore(context),
     ping: () => {},
   };
   const all = { ...methods, ...variant(context, methods) } as unknown as Record<

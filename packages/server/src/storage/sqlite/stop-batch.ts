@@ -1,4 +1,5 @@
 import { run, type StoreContext } from './store-context.ts';
+import { noteEnd } from './webhook-event-store.ts';
 
 /**
  * Ends the sending of a batch, unless it already ends: at once if it needs no line, else by draining. A planned batch of OpenAI's dialect
@@ -20,6 +21,7 @@ export function stopBatch(context: StoreContext, batchId: string, reason: 'cance
   if (unstarted === 1) {
     run(context, `DELETE FROM task WHERE kind = 'plan' AND subject_id = ?`, batchId);
     run(context, 'DELETE FROM shard WHERE batch_id = ?', batchId);
+    noteEnd(context, batchId);
     return true;
   }
   const stopped = run(

@@ -12,6 +12,7 @@ import type { ShardQueue } from '../ports/shard-queue.ts';
 import type { UpstreamPauses } from '../ports/upstream-pauses.ts';
 import type { UploadRecords } from '../ports/upload-records.ts';
 import type { Uptime } from '../ports/uptime.ts';
+import type { WebhookEvents } from '../ports/webhook-events.ts';
 import type { WorkspaceRecords } from '../ports/workspace-records.ts';
 import type { JournalStore } from './journal-store.ts';
 import type { Synchronous } from './synchronous.ts';
@@ -49,7 +50,8 @@ export interface StoreMethods
     Synchronous<WorkspaceRecords>,
     Synchronous<AuditRecords>,
     Synchronous<Uptime>,
-    Synchronous<UpstreamPauses> {
+    Synchronous<UpstreamPauses>,
+    Synchronous<WebhookEvents> {
   ping(): void;
 }
 

@@ -15,6 +15,7 @@ import { isAlive } from './session-store.ts';
 import { keepPlace } from './list-places.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import type { Synchronous } from './synchronous.ts';
+import { noteEnd } from './webhook-event-store.ts';
 
 /** Queues a task, once per subject. */
 export function addTask(context: StoreContext, kind: Task['kind'], subjectId: string): void {
@@ -146,6 +147,7 @@ export function taskStore(context: StoreContext): Synchronous<PlanAndFinalise> {
         batchId,
       );
       run(context, 'DELETE FROM shard WHERE batch_id = ?', batchId);
+      noteEnd(context, batchId);
       markDone(lease);
       return true;
     },
@@ -271,6 +273,7 @@ function finaliseBatch(context: StoreContext, batchId: string, files: ResultFile
     errorFileId,
     batchId,
   );
+  noteEnd(context, batchId);
   run(context, 'DELETE FROM shard_part WHERE shard_id IN (SELECT id FROM shard WHERE batch_id = ?)', batchId);
   run(context, 'DELETE FROM shard WHERE batch_id = ?', batchId);
 }
