@@ -6,7 +6,7 @@ import type { Config } from '@bora/server/config/config';
 
 /**
  * A whole Bora for this process alone: on a free loopback port, with its data in `folder` and its log in `bora.log` there, whatever the
- * configuration says of these.
+ * configuration says of these. It tells no webhook: no receiver could ask it for the batch.
  */
 export async function startPrivateBora(folder: string, config: Config, signal: AbortSignal): Promise<Bora> {
   await mkdir(folder, { recursive: true });
@@ -16,7 +16,8 @@ export async function startPrivateBora(folder: string, config: Config, signal: A
     import('@bora/server/observe/log'),
   ]);
   const log = createLog(config.logLevel, createWriteStream(join(folder, 'bora.log'), { flags: 'a' }));
-  const bora = await server.Bora.create({ ...config, data: folder, host: '127.0.0.1', port: 0 }, { log });
+  const own = { ...config, data: folder, host: '127.0.0.1', port: 0, webhooks: [] };
+  const bora = await server.Bora.create(own, { log });
   try {
     await bora.start(signal);
   } catch (error) {

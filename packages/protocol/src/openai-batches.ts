@@ -18,6 +18,11 @@ export type OpenAiBatchStatus = (typeof OPENAI_BATCH_STATUSES)[number];
 /** `batch_` and 32 hex digits: the UUID that Mistral's view shows. */
 export const openAiBatchId = z.string().regex(/^batch_[0-9a-f]{32}$/);
 
+/** OpenAI's spelling of a batch's UUID. */
+export function openAiIdOf(batchId: string): string {
+  return `batch_${batchId.replaceAll('-', '')}`;
+}
+
 /** One thing wrong with the input; `line` is physical and 1-based (spec). */
 export const openAiBatchError = z.object({
   code: z.string(),

@@ -57,6 +57,7 @@ import { openSqliteInspection } from './storage/sqlite/sqlite-inspection.ts';
 import { UpstreamRegistry } from './upstreams/registry.ts';
 import type { RegistryOptions } from './upstreams/registry.ts';
 import type { Upstreams, UpstreamStatus } from './upstreams/upstreams.ts';
+import { WebhookDelivery } from './webhooks/delivery.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** A link to a file goes to an upstream with the request, which may wait there as long as the attempt may take. */
@@ -91,6 +92,7 @@ interface Parts {
   readonly worker: Worker;
   readonly collector: Collector;
   readonly auditRetention: AuditRetention;
+  readonly webhooks: WebhookDelivery;
   readonly api: FastifyInstance;
   /** Closes what was opened, in the opposite order. */
   readonly opened: AsyncDisposableStack;
@@ -149,13 +151,16 @@ export class Bora implements AsyncDisposable {
    * @throws OpenToEverybody, CannotListen
    */
   async start(signal?: AbortSignal): Promise<void> {
-    const { config, log, database, upstreams, worker, collector, auditRetention, api } = this.#parts;
+    const { config, log, database, upstreams, worker, collector, auditRetention, webhooks, api } =
+      this.#parts;
     for (const pause of await database.listUpstreamPauses()) upstreams.pause(pause);
     checkBinding(config.host, await database.hasKeys());
+    await webhooks.configure();
     this.#url = await listenOn(api, config.host, config.port);
     worker.start();
     collector.start();
     auditRetention.start();
+    webhooks.start();
     log.info({ url: this.#url, data: config.data }, 'Bora listens');
     await upstreams.start(signal);
   }
@@ -174,7 +179,7 @@ export class Bora implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    const { config, log, clock, worker, collector, auditRetention, api, opened } = this.#parts;
+    const { config, log, clock, worker, collector, auditRetention, webhooks, api, opened } = this.#parts;
     await using _closedLast = opened;
     const graceMs = config.stopGraceSeconds * 1000;
     log.info({ graceSeconds: config.stopGraceSeconds }, 'Bora stops; what is in flight may finish');
@@ -184,6 +189,7 @@ export class Bora implements AsyncDisposable {
       collector.stop(),
       auditRetention.stop(),
     ]);
+    await webhooks.stop();
     log.info({ aborted }, 'Bora stopped; aborted requests are sent again after the next start');
   }
 }
@@ -329,6 +335,14 @@ async function open(
     log: logOf(log, 'access'),
     keepMs: config.auditDays * DAY_MS,
   });
+  const webhooks = new WebhookDelivery({
+    receivers: config.webhooks,
+    database,
+    clock,
+    random,
+    log: logOf(log, 'webhooks'),
+    metrics,
+  });
   const api = createApi({
     version: manifest.version,
     database,
@@ -347,7 +361,18 @@ async function open(
     settings: { ...config, openAiEndpoints: Object.keys(config.openAiMembers) },
   });
   const mainLog = logOf(log, 'main');
-  return { config, log: mainLog, clock, database, upstreams, worker, collector, auditRetention, api };
+  return {
+    config,
+    log: mainLog,
+    clock,
+    database,
+    upstreams,
+    worker,
+    collector,
+    auditRetention,
+    webhooks,
+    api,
+  };
 }
 
 function lineContent(

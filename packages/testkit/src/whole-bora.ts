@@ -15,6 +15,8 @@ export interface WholeBoraOptions {
   readonly upstreams?: readonly string[];
   /** What `bora.yaml` says of the simulator beside its URL: `{ transcriptions: 'json' }`. */
   readonly upstream?: Readonly<Record<string, unknown>>;
+  /** As in `bora.yaml`. */
+  readonly webhooks?: readonly Readonly<Record<string, unknown>>[];
   /** Other options, as environment variables: `{ BORA_MAX_FILE_BYTES: '1MiB' }`. */
   readonly env?: Readonly<Record<string, string>>;
   readonly overrides?: BoraOverrides;
@@ -39,9 +41,12 @@ export async function startWholeBora(options: WholeBoraOptions = {}): Promise<Wh
   const dataFolder = options.dataFolder ?? starting.use(await makeTemporaryFolder()).path;
   const simulator = starting.use(await startSimulator(options.simulator));
   const upstreams = options.upstreams ?? [simulator.url];
-  if (options.upstream !== undefined) {
+  if (options.upstream !== undefined || options.webhooks !== undefined) {
     // JSON is YAML.
-    const described = { upstreams: [{ url: simulator.url, ...options.upstream }] };
+    const described = {
+      upstreams: options.upstream === undefined ? [] : [{ url: simulator.url, ...options.upstream }],
+      webhooks: options.webhooks ?? [],
+    };
     await writeFile(join(dataFolder, 'bora.yaml'), JSON.stringify(described));
   }
   const env = {

@@ -4,6 +4,8 @@ import { ConfigError } from './config-error.ts';
 import { nearestName } from './nearest-name.ts';
 import { fileKeyOf, OPTIONS } from './options.ts';
 import type { OptionName } from './options.ts';
+import { fileWebhook } from './webhooks.ts';
+import type { FileWebhook } from './webhooks.ts';
 
 const modelName = z.string().min(1);
 
@@ -52,6 +54,7 @@ export type FileUpstream = z.infer<typeof fileUpstream>;
 export interface BoraYaml {
   readonly options: ReadonlyMap<OptionName, unknown>;
   readonly upstreams: readonly FileUpstream[];
+  readonly webhooks: readonly FileWebhook[];
 }
 
 /** `config` names this file, so it cannot stand in it. */
@@ -60,7 +63,7 @@ const OPTION_BY_FILE_KEY = new Map(
     .filter((name) => name !== 'config')
     .map((name) => [fileKeyOf(name), name] as const),
 );
-const TOP_KEYS = [...OPTION_BY_FILE_KEY.keys(), 'upstreams'];
+const TOP_KEYS = [...OPTION_BY_FILE_KEY.keys(), 'upstreams', 'webhooks'];
 
 /**
  * Reads the text of a `bora.yaml`. `path` only serves the messages.
@@ -77,22 +80,29 @@ export function readBoraYaml(text: string, path: string): BoraYaml {
 
   const options = new Map<OptionName, unknown>();
   let upstreams: FileUpstream[] = [];
+  let webhooks: FileWebhook[] = [];
   for (const [key, value] of Object.entries(content)) {
     const name = OPTION_BY_FILE_KEY.get(key);
-    if (key === 'upstreams') upstreams = readUpstreams(value, path);
+    if (key === 'upstreams') upstreams = readEntries(key, fileUpstream, value, path);
+    else if (key === 'webhooks') webhooks = readEntries(key, fileWebhook, value, path);
     else if (name !== undefined) options.set(name, value);
     else throw unknownKey(key, TOP_KEYS, path);
   }
-  return { options, upstreams };
+  return { options, upstreams, webhooks };
 }
 
-function readUpstreams(value: unknown, path: string): FileUpstream[] {
-  const result = z.array(fileUpstream).safeParse(value);
+function readEntries<Entry extends z.ZodObject>(
+  key: string,
+  entry: Entry,
+  value: unknown,
+  path: string,
+): z.infer<Entry>[] {
+  const result = z.array(entry).safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  const where = `upstreams${issue.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('')}`;
+  const where = `${key}${issue.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('')}`;
   if (issue.code === 'unrecognized_keys') {
-    throw unknownKey(issue.keys[0], Object.keys(fileUpstream.shape), `${path}, ${where}`);
+    throw unknownKey(issue.keys[0], Object.keys(entry.shape), `${path}, ${where}`);
   }
   throw new ConfigError(`${path}: ${where}: ${issue.message}.`);
 }

@@ -12,6 +12,8 @@ import { readDeadlinePolicy } from './deadline-policy.ts';
 import { readOptionValue } from './option-values.ts';
 import { OPTIONS } from './options.ts';
 import type { OptionName, OptionValues } from './options.ts';
+import { webhookOptions } from './webhooks.ts';
+import type { WebhookOptions } from './webhooks.ts';
 
 /** All that Bora was told, checked. */
 export interface Config extends Omit<
@@ -25,6 +27,7 @@ export interface Config extends Omit<
   | 'batchEndpoints'
 > {
   readonly upstreams: readonly UpstreamOptions[];
+  readonly webhooks: readonly WebhookOptions[];
   readonly corsOrigins: CorsOrigins;
   /** Jobs that ask for less time get this much: see `readDeadlinePolicy`. */
   readonly leastTimeoutMs: number;
@@ -116,7 +119,8 @@ export function readConfig(sources: ConfigSources = {}): Config {
   const corsOrigins = readCorsOrigins(rest.corsOrigins);
   checkEndpoints(file.upstreams, Object.keys(openAiMembers));
   const data = resolve(folder, rest.data);
-  return { ...rest, data, publicUrl, corsOrigins, upstreams, leastTimeoutMs, openAiMembers };
+  const webhooks = webhookOptions(file.webhooks, env);
+  return { ...rest, data, publicUrl, corsOrigins, upstreams, webhooks, leastTimeoutMs, openAiMembers };
 }
 
 function readConfigFile(path: string, required: boolean): ReturnType<typeof readBoraYaml> {

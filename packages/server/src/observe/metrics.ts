@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /**
- * What Prometheus is told. Labels have few values on purpose: routes, upstream names and fixed words, never ids, models
+ * What Prometheus is told. Labels have few values on purpose: routes, names of upstreams and webhooks, fixed words, never ids, models
  * or anything a client chooses, so that the number of series is bounded whatever is sent.
  */
 export class Metrics {
@@ -46,6 +46,13 @@ export class Metrics {
     name: 'bora_attempts_total',
     help: 'Attempts by what became of them: succeeded, failed, refused for load, retried, aborted.',
     labelNames: ['upstream', 'outcome'] as const,
+    registers: [this.registry],
+  });
+
+  readonly webhookEvents = new Counter({
+    name: 'bora_webhook_events_total',
+    help: 'Attempts to tell a webhook of the end of a batch, and what became of them: delivered, retried, given up.',
+    labelNames: ['webhook', 'outcome'] as const,
     registers: [this.registry],
   });
 

@@ -1,3 +1,4 @@
+import { openAiIdOf } from '@bora/protocol/openai-batches';
 import type { OpenAiBatch } from '@bora/protocol/openai-batches';
 import type { BatchRecord } from '../../storage/ports/batch-records.ts';
 import { boraFacts, modelsOf, secondsOrNull } from '../batch-facts.ts';
@@ -45,11 +46,6 @@ export function batchView(batch: BatchRecord, reasons: Reasons): OpenAiBatch {
     metadata: batch.metadata,
     bora: boraFacts(batch, reasons),
   };
-}
-
-/** `batch_` and the hex digits of the UUID that Mistral's view shows. */
-export function openAiIdOf(batchId: string): string {
-  return `batch_${batchId.replaceAll('-', '')}`;
 }
 
 /** Nothing is counted before it is known that the input is good (observed). */

@@ -40,12 +40,13 @@ export function registerWebhookEventContract(open: OpenDatabase): void {
       await world.restart();
       const events = await claim(world);
       assert.deepEqual(
-        events.map(({ batchId, state, attempts }) => [batchId, state, attempts]).toSorted(),
-        [
-          [drained.id, 'cancelled', 1],
-          [completed, 'completed', 1],
-        ].toSorted(),
+        new Map(events.map(({ batchId, state }) => [batchId, state])),
+        new Map([
+          [drained.id, 'cancelled'],
+          [completed, 'completed'],
+        ]),
       );
+      assert.ok(events.every(({ attempts }) => attempts === 1));
       assert.ok(events.every(({ endedAt }) => endedAt === clock.now()));
     });
 
