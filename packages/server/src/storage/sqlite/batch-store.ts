@@ -17,7 +17,6 @@ import { findPlace } from './list-places.ts';
 import { all, first, run, type StoreContext } from './store-context.ts';
 import { stopBatch } from './stop-batch.ts';
 import type { Synchronous } from './synchronous.ts';
-import { stopBatch } from './stop-batch.ts';
 import { addTask } from './task-store.ts';
 import { ACTIVE, restartAtMinimum } from './virtual-time.ts';
 import { forgetEnd } from './webhook-event-store.ts';
