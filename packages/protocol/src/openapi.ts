@@ -6,6 +6,14 @@ import type { Content, Operation } from './operations.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
+const IDEMPOTENCY_KEY: Json = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  description:
+    'However often the create comes with the same key, it makes one object, and answers it. Kept as long as the object, and a day longer.',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+};
+
 /** The OpenAPI 3.1 document of all that Bora serves, made from the schemas that its handlers check with. */
 export function openApiDocument(version: string): Json {
   const paths: Record<string, Record<string, Json>> = {};
@@ -47,7 +55,7 @@ export function openApiDocument(version: string): Json {
   };
 }
 
-function describe({ path, group, summary, scope, query, body, answer }: Operation): Json {
+function describe({ path, group, summary, scope, query, takesKey, body, answer }: Operation): Json {
   const parameters = [
     ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
       name,
@@ -56,6 +64,7 @@ function describe({ path, group, summary, scope, query, body, answer }: Operatio
       schema: { type: 'string' },
     })),
     ...queryParameters(query),
+    ...(takesKey === true ? [IDEMPOTENCY_KEY] : []),
   ];
   return {
     tags: [group],

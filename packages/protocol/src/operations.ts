@@ -30,6 +30,8 @@ export interface Operation {
   /** The scope that a key needs; null: no key. */
   readonly scope: (typeof access.KEY_SCOPES)[number] | null;
   readonly query?: z.ZodObject;
+  /** It takes an `Idempotency-Key`: with one it makes its object once. Default: false. */
+  readonly takesKey?: boolean;
   readonly body?: Content;
   /** Of the answer 200. */
   readonly answer: Content;
@@ -68,6 +70,7 @@ export const OPERATIONS: readonly Operation[] = [
     group: FILES,
     summary: 'Upload a file. A batch file is checked line by line while it arrives.',
     scope: 'write',
+    takesKey: true,
     body: { kind: 'form', fields: uploadForm },
     answer: json(openAiFile),
   },
@@ -119,6 +122,7 @@ export const OPERATIONS: readonly Operation[] = [
     group: UPLOADS,
     summary: 'Begin a file of up to 8 GiB that comes in parts. It is open for an hour.',
     scope: 'write',
+    takesKey: true,
     body: json(uploads.createOpenAiUpload),
     answer: json(uploads.openAiUpload),
   },
@@ -154,6 +158,7 @@ export const OPERATIONS: readonly Operation[] = [
     group: JOBS,
     summary: 'Create a job over files, or over up to 10,000 requests in the call.',
     scope: 'write',
+    takesKey: true,
     body: json(jobs.createBatchJob),
     answer: json(jobs.batchJob),
   },
@@ -197,6 +202,7 @@ export const OPERATIONS: readonly Operation[] = [
     group: BATCHES,
     summary: 'Create a batch over an uploaded file. It is validated before anything is sent.',
     scope: 'write',
+    takesKey: true,
     body: json(batches.createOpenAiBatch),
     answer: json(batches.openAiBatch),
   },

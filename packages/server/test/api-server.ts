@@ -41,6 +41,8 @@ export interface ApiServer extends AsyncDisposable {
 
 export interface ApiServerOptions {
   readonly settings?: Partial<ApiSettings>;
+  /** Default: an empty one, which goes with the server. */
+  readonly dataFolder?: string;
   readonly memory?: CallMemory;
   /** Milliseconds by which this server's time is ahead. */
   readonly ahead?: () => number;
@@ -71,16 +73,17 @@ const SETTINGS: ApiSettings = {
 
 /** The HTTP edge over a real database and disk, without dispatch: jobs are taken and stay where they are. */
 export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
-  const folder = await makeTemporaryFolder();
+  const made = options.dataFolder === undefined ? await makeTemporaryFolder() : null;
+  const dataFolder = made?.path ?? options.dataFolder!;
   const { ahead = () => 0, wrapBlobs = (blobs) => blobs, wrapDatabase = (database) => database } = options;
   const clock: Clock = {
     ...systemClock,
     now: () => systemClock.now() + ahead(),
     elapsed: () => systemClock.elapsed() + ahead(),
   };
-  const opened = await openSqliteDatabase({ folder: folder.path, clock });
+  const opened = await openSqliteDatabase({ folder: dataFolder, clock });
   const database = wrapDatabase(opened);
-  const blobs = wrapBlobs(await openDiskBlobStore(await openSystemDisk(join(folder.path, 'blobs'))));
+  const blobs = wrapBlobs(await openDiskBlobStore(await openSystemDisk(join(dataFolder, 'blobs'))));
   const session = new WritingSession(database, clock, silentLog);
   const indexer = new IndexThread(options.indexScript);
   const upstreams: ApiServer['upstreams'] = {
@@ -122,7 +125,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   return {
     app,
     url,
-    dataFolder: folder.path,
+    dataFolder,
     database,
     blobs,
     workspaceId: (await database.defaultWorkspace()).id,
@@ -133,7 +136,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       await session[Symbol.asyncDispose]();
       await indexer[Symbol.asyncDispose]();
       await opened[Symbol.asyncDispose]();
-      await folder[Symbol.asyncDispose]();
+      await made?.[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import diagnosticsChannel from 'node:diagnostics_channel';
 import { after, before, test } from 'node:test';
 import type { z } from 'zod';
@@ -180,6 +181,37 @@ test('what the handlers really answer has the shapes that are described, and not
     untried.map(({ method, path }) => `${method} ${path}`),
     KEYS,
   );
+});
+
+test('an Idempotency-Key is described for each create that takes one', async () => {
+  const inParts = { filename: 'in.jsonl', purpose: 'batch', bytes: 3, mime_type: 'application/jsonl' };
+  const batch = { endpoint: CHAT, completion_window: '24h', input_file_id: randomUUID() };
+  const form = new FormData();
+  form.append('file', new Blob(['x']), 'x.txt');
+  const creates: Readonly<Record<string, unknown>> = {
+    '/v1/files': form,
+    '/v1/uploads': inParts,
+    '/v1/batch/jobs': { endpoint: CHAT, model: 'simulated-chat', input_files: [randomUUID()] },
+    '/v1/batches': batch,
+  };
+  const described = OPERATIONS.filter(({ takesKey }) => takesKey === true).map(({ path }) => path);
+  assert.deepEqual(described, Object.keys(creates));
+  const { paths } = openApiDocument('1.2.3') as {
+    paths: Record<string, { post: { parameters?: { name: string; in: string }[] } }>;
+  };
+  for (const [path, body] of Object.entries(creates)) {
+    const refused = await fetch(`${whole.url}${path}`, {
+      method: 'POST',
+      headers: {
+        'idempotency-key': 'k'.repeat(256),
+        ...(body instanceof FormData ? {} : { 'content-type': 'application/json' }),
+      },
+      body: body instanceof FormData ? body : JSON.stringify(body),
+    });
+    assert.match(await refused.text(), /An Idempotency-Key has 1 to 255 characters/, path);
+    const [{ name, in: place }] = paths[path].post.parameters!;
+    assert.deepEqual([name, place], ['Idempotency-Key', 'header']);
+  }
 });
 
 test('refusals have the described shape in both dialects', async () => {

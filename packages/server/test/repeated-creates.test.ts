@@ -5,11 +5,14 @@ import { test } from 'node:test';
 import type { OpenAiErrorBody } from '@bora/protocol/openai-errors';
 import type { OpenAiFile } from '@bora/protocol/openai-files';
 import type { OpenAiUpload } from '@bora/protocol/openai-uploads';
+import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
+import type { TemporaryFolder } from '@bora/testkit/temporary-folder';
 import type { Database } from '../src/storage/ports/database.ts';
 import type { Answer, ApiServer } from './api-server.ts';
 import { call, chatLine, startApiServer, uploadLines } from './api-server.ts';
 
 const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 const OPENAI = { 'x-stainless-lang': 'js' };
 const AGAIN = { 'x-stainless-retry-count': '1' };
 
@@ -89,6 +92,17 @@ for (const create of CREATES) {
     assert.ok(![missed, other].includes(own), 'what was delivered by now is not found again');
   });
 
+  test(`${name}: each try finds one of several such objects, also after a restart`, async () => {
+    await using world = await World.open(create);
+    const answered = await world.send('one');
+    const missed = [await world.sendAndLeave('one'), await world.sendAndLeave('one')];
+    await world.restart();
+    const found = [await world.send('one', AGAIN), await world.send('one', AGAIN)];
+    assert.deepEqual(found.toSorted(), missed.toSorted());
+    await world.restart();
+    assert.ok(![answered, ...missed].includes(await world.send('one', AGAIN)));
+  });
+
   test(`${name}: what was answered is not found by a later create that says it is another try`, async () => {
     await using world = await World.open(create);
     const answered = await world.send('one');
@@ -123,6 +137,66 @@ for (const create of CREATES) {
   });
 }
 
+for (const create of CREATES.filter(({ method }) => method === 'createBatch')) {
+  const name = `POST ${create.path}`;
+  const key = { 'idempotency-key': 'k' };
+
+  test(`${name}: the key answers its batch though nothing would be taken any more`, async () => {
+    await using world = await World.open(create);
+    const id = await world.send('one', key);
+    await world.deleteInputs(id);
+    world.server.upstreams.endpoints = [];
+    world.server.upstreams.models = [];
+    assert.equal(await world.send('one', key), id);
+    await world.server.database.cancelBatch(world.server.workspaceId, uuid(id));
+    const { body } = await world.call<{ status: string }>('one', key);
+    assert.equal(body.status.toLowerCase(), 'cancelled', 'as it is now');
+    const reused = await world.call<OpenAiErrorBody>('two', key);
+    assert.equal(reused.body.bora?.code, 'key_reused');
+  });
+
+  test(`${name}: the key of a deleted batch is spent for a day`, async () => {
+    await using world = await World.open(create);
+    const { database, workspaceId } = world.server;
+    const id = await world.send('one', key);
+    await database.deleteBatch(workspaceId, uuid(id));
+    const refusal = async (): Promise<unknown> => {
+      const { status, body } = await world.call<OpenAiErrorBody>('one', key);
+      return [status, body.bora?.code];
+    };
+    assert.deepEqual(await refusal(), [409, 'key_spent']);
+    await world.purge();
+    assert.deepEqual(await refusal(), [409, 'key_spent']);
+    world.ahead = DAY_MS;
+    await database.expireFiles(1);
+    assert.equal(await world.send('one', key), id);
+  });
+}
+
+test('the key of a deleted file is spent for a day', async () => {
+  await using world = await World.open(CREATES[0]);
+  const { database, workspaceId } = world.server;
+  const key = { 'idempotency-key': 'k' };
+  const id = await world.send('one', key);
+  await database.deleteFile(workspaceId, uuid(id));
+  assert.equal((await world.call<OpenAiErrorBody>('one', key)).body.bora?.code, 'key_spent');
+  await world.purge();
+  assert.equal((await world.call<OpenAiErrorBody>('one', key)).body.bora?.code, 'key_spent');
+  world.ahead = DAY_MS;
+  await database.expireFiles(1);
+  assert.equal(await world.send('one', key), id);
+});
+
+test('the key answers its upload though there is no room for another', async () => {
+  await using world = await World.open(CREATES[1]);
+  const key = { 'idempotency-key': 'k' };
+  const id = await world.send('one', key);
+  const { database, workspaceId } = world.server;
+  await database.changeWorkspace(workspaceId, { limits: { maxStoredBytes: 1 } });
+  assert.equal((await world.call<OpenAiErrorBody>('two')).status, 413);
+  assert.equal(await world.send('one', key), id);
+});
+
 test('an upload that brings what is there leaves no bytes behind', async () => {
   await using world = await World.open(CREATES[0]);
   const content = 'x'.repeat(100_000);
@@ -139,37 +213,64 @@ test('an upload that brings what is there leaves no bytes behind', async () => {
 /** A server of which the answer to a create can be missed. */
 class World implements AsyncDisposable {
   readonly #create: Create;
+  readonly #folder: TemporaryFolder;
   server!: ApiServer;
   ahead = 0;
   #inputId = '';
   /** Called when an object is made, before anybody is answered. */
   #onMade: (id: string) => Promise<void> = async () => {};
 
-  private constructor(create: Create) {
+  private constructor(create: Create, folder: TemporaryFolder) {
     this.#create = create;
+    this.#folder = folder;
   }
 
   static async open(create: Create): Promise<World> {
-    const world = new World(create);
-    const { method } = create;
-    world.server = await startApiServer({
-      ahead: () => world.ahead,
+    const world = new World(create, await makeTemporaryFolder());
+    world.server = await world.#start();
+    world.#inputId = await uploadLines(world.server, [chatLine('a')]);
+    return world;
+  }
+
+  #start(): Promise<ApiServer> {
+    const { method } = this.#create;
+    return startApiServer({
+      dataFolder: this.#folder.path,
+      ahead: () => this.ahead,
       wrapDatabase: (database) =>
         Object.assign(Object.create(database) as Database, {
           [method]: async (...args: unknown[]) => {
             type Made = { readonly id: string } | { readonly batch: { readonly id: string } };
             const made = await (database[method] as (...given: unknown[]) => Promise<Made>)(...args);
-            await world.#onMade('batch' in made ? made.batch.id : made.id);
+            await this.#onMade('batch' in made ? made.batch.id : made.id);
             return made;
           },
         }),
     });
-    world.#inputId = await uploadLines(world.server, [chatLine('a')]);
-    return world;
+  }
+
+  async restart(): Promise<void> {
+    await this.server[Symbol.asyncDispose]();
+    this.server = await this.#start();
+  }
+
+  async deleteInputs(id: string): Promise<void> {
+    const { database, workspaceId } = this.server;
+    for (const input of (await database.getBatch(workspaceId, uuid(id)))!.inputFileIds)
+      assert.ok(await database.deleteFile(workspaceId, input));
+  }
+
+  /** What is deleted, from the database too. */
+  async purge(): Promise<void> {
+    const { database } = this.server;
+    const session = await database.openSession();
+    for (let task; (task = await database.claimTask(session)) !== null;)
+      if (task.kind.startsWith('purge')) assert.equal(await database.purge(task, 100), 'done');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server[Symbol.asyncDispose]();
+    await this.#folder[Symbol.asyncDispose]();
   }
 
   call<Body>(content: string, headers: Record<string, string> = {}): Promise<Answer<Body>> {
@@ -218,4 +319,9 @@ class World implements AsyncDisposable {
 /** However its route writes it. */
 function plain(id: string): string {
   return id.replace('batch_', '').replaceAll('-', '');
+}
+
+/** The other way round. */
+function uuid(id: string): string {
+  return id.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }

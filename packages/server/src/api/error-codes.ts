@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   batch_ended: 409,
   upload_ended: 409,
   key_reused: 409,
+  key_spent: 409,
   malformed_http: 400,
   bad_multipart: 400,
   not_multipart: 415,

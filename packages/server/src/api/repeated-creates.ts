@@ -1,63 +1,67 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Clock } from '../observe/clock.ts';
+import { askedTwice } from './asked-twice.ts';
+import type { ApiDependencies } from './dependencies.ts';
 import { ApiError } from './errors.ts';
 
-/** SDKs try twice more within seconds; a client that comes later means another object. */
-const REMEMBERED_MS = 10 * 60 * 1000;
-/** At some 100 bytes each. */
-const MOST_REMEMBERED = 1_000;
 const MAX_KEY_LENGTH = 255;
 
 /**
- * Creates that a client sends again because it missed the answer. SDKs of OpenAI's do so on their own, without a key that would tell, but
- * say that it is another try (`X-Stainless-Retry-Count`, measured). So an object is remembered whose answer could not be delivered, and
- * the next try of the same create is answered with it, once. An equal create that is no other try, or whose answer was delivered, makes an
- * object of its own. Nothing is remembered over a restart: the client has two objects then.
+ * Tells a create from every other: by its route, its caller and `what` it asks for. Two that are the same may still be meant to make
+ * an object each.
  */
-export class RepeatedCreates {
-  readonly #clock: Clock;
-  readonly #undelivered = new Map<string, { readonly id: string; readonly at: number }>();
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** The id of the object that an earlier try of this call made; null if there is none. `what` is all that tells one create from another. */
-  take(request: FastifyRequest, what: readonly unknown[]): string | null {
-    if (!(Number(request.headers['x-stainless-retry-count']) > 0)) return null;
-    const name = nameOf(request, what);
-    const made = this.#undelivered.get(name);
-    this.#undelivered.delete(name);
-    return made !== undefined && this.#clock.now() - made.at < REMEMBERED_MS ? made.id : null;
-  }
-
-  /** Remembers the object that the call has made if its answer cannot be delivered. */
-  watch(request: FastifyRequest, { raw }: FastifyReply, what: readonly unknown[], id: string): void {
-    const remember = (): void => {
-      if (raw.writableFinished) return;
-      const [oldest] = this.#undelivered.keys();
-      if (this.#undelivered.size >= MOST_REMEMBERED) this.#undelivered.delete(oldest);
-      this.#undelivered.set(nameOf(request, what), { id, at: this.#clock.now() });
-    };
-    // The client may have gone while the object was made.
-    if (raw.destroyed) remember();
-    else raw.once('close', remember);
-  }
-}
-
-function nameOf({ caller, routeOptions }: FastifyRequest, what: readonly unknown[]): string {
+export function digestOf({ caller, routeOptions }: FastifyRequest, what: readonly unknown[]): string {
   return digest([routeOptions.url, caller.workspaceId, caller.creator, what]);
 }
 
 /**
- * A UUID for the object that a call makes: with an `Idempotency-Key` the same for each call of the caller to this route with this key,
- * so that the database tells what is there already; else one of its own.
- * @throws ApiError for a key that is empty or too long
+ * The object that an earlier try of this call made and whose answer could not be delivered; null if there is none. SDKs of OpenAI's try
+ * again on their own, without a key that would tell, but say that it is another try (`X-Stainless-Retry-Count`, measured). An equal create
+ * that is no other try, or whose answer was delivered, makes an object of its own.
  */
-export function createdIdOf({ headers, caller, routeOptions }: FastifyRequest): string {
+export async function undeliveredOf(
+  { database }: Pick<ApiDependencies, 'database'>,
+  { headers }: FastifyRequest,
+  createdAs: string,
+): Promise<string | null> {
+  if (!(Number(headers['x-stainless-retry-count']) > 0)) return null;
+  const call = randomUUID();
+  return askedTwice(() => database.takeUndelivered(createdAs, call));
+}
+
+/** Notes the object that the call has made if its answer cannot be delivered. */
+export function watchDelivery(
+  { database, log }: Pick<ApiDependencies, 'database' | 'log'>,
+  { raw }: FastifyReply,
+  createdAs: string,
+  objectId: string,
+): void {
+  const note = (): void => {
+    if (raw.writableFinished) return;
+    database.recordUndelivered({ call: randomUUID(), createdAs, objectId }).catch((error: unknown) => {
+      log.warn({ object: objectId, err: error }, 'a client that tries again will not find what it made');
+    });
+  };
+  // The client may have gone while the object was made.
+  if (raw.destroyed) note();
+  else raw.once('close', note);
+}
+
+/** Ends a create in its middle: what it would make was made before. */
+export class MadeBefore<Made> extends Error {
+  override readonly name = 'MadeBefore';
+  readonly made: Made;
+
+  constructor(made: Made) {
+    super('The object was made by an equal create before.');
+    this.made = made;
+  }
+}
+
+/** The id of the object that belongs to the call's `Idempotency-Key`; null without one. @throws ApiError for a key that is empty or too long */
+export function keyedIdOf({ headers, caller, routeOptions }: FastifyRequest): string | null {
   const key = headers['idempotency-key'];
-  if (key === undefined) return randomUUID();
+  if (key === undefined) return null;
   if (key.length === 0 || key.length > MAX_KEY_LENGTH) {
     throw new ApiError(
       'invalid_request',
@@ -74,13 +78,22 @@ export function createdIdOf({ headers, caller, routeOptions }: FastifyRequest): 
 
 /** The key was given to another create before. */
 export function keyReused(): ApiError {
-  return new ApiError(
+  return refusedKey(
     'key_reused',
     'This Idempotency-Key was sent with another create before. Send each create with a key of its own.',
-    {},
-    {},
-    { param: 'Idempotency-Key' },
   );
+}
+
+/** What the key made is deleted or expired. It is not made again: who deleted it meant all of its creates. */
+export function keySpent(): ApiError {
+  return refusedKey(
+    'key_spent',
+    'What this Idempotency-Key made has been deleted or has expired. Send the create with another key to make it once more.',
+  );
+}
+
+function refusedKey(code: 'key_reused' | 'key_spent', message: string): ApiError {
+  return new ApiError(code, message, {}, {}, { param: 'Idempotency-Key' });
 }
 
 function digest(parts: readonly unknown[]): string {

@@ -1,51 +1,78 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../access/authenticate.ts';
 import type { BatchRecord, MissingNamedFile, NewBatch } from '../storage/ports/batch-records.ts';
-import { DatabaseRefused } from '../storage/ports/database.ts';
+import { askedTwice } from './asked-twice.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { ApiError, fileNotFound, invalidMember } from './errors.ts';
 import { limitsOf } from './limits.ts';
-import { keyReused } from './repeated-creates.ts';
-import type { RepeatedCreates } from './repeated-creates.ts';
+import {
+  digestOf,
+  keyedIdOf,
+  keyReused,
+  keySpent,
+  undeliveredOf,
+  watchDelivery,
+} from './repeated-creates.ts';
 
-/** A call that creates a batch, and what was made of those before it. */
-export interface CreateCall {
+/** A call that creates a batch, and all that tells it from another of its caller's. */
+export interface BatchCreate {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
-  readonly repeated: RepeatedCreates;
+  readonly what: readonly unknown[];
 }
 
 /**
- * Creates a batch, or answers the one that an earlier try of the call made (`RepeatedCreates`), or one of the same `Idempotency-Key`, from
- * which the batch has its id.
- * @throws ApiError as `storeBatch`, and if the key was another batch's
+ * Answers the batch that this create made before, else makes it. `prepare` looks at what may have changed since, such as whether the input
+ * is still there, and is not asked where there is a batch.
+ * @throws ApiError as `batchMadeBefore` and `storeNewBatch`
  */
 export async function storeBatchOnce(
   deps: ApiDependencies,
-  { request, reply, repeated }: CreateCall,
+  create: BatchCreate,
+  prepare: () => Promise<NewBatch>,
+): Promise<BatchRecord> {
+  return (await batchMadeBefore(deps, create)) ?? storeNewBatch(deps, create, await prepare());
+}
+
+/**
+ * The batch that this create made before, by its `Idempotency-Key` or as an earlier try of the call; null if there is none.
+ * @throws ApiError if the key was another create's, or its batch is deleted
+ */
+export async function batchMadeBefore(
+  deps: ApiDependencies,
+  { request, reply, what }: BatchCreate,
+): Promise<BatchRecord | null> {
+  const { database } = deps;
+  const { workspaceId } = request.caller;
+  const createdAs = digestOf(request, what);
+  const keyed = keyedIdOf(request);
+  const id = keyed ?? (await undeliveredOf(deps, request, createdAs));
+  const batch = id === null ? null : await database.getBatch(workspaceId, id);
+  if (batch !== null) {
+    checkSame(batch, createdAs);
+    watchDelivery(deps, reply, createdAs, batch.id);
+  } else if (keyed !== null && (await database.findBatchPlace(workspaceId, keyed)) !== null) {
+    throw keySpent();
+  }
+  return batch;
+}
+
+/** @throws ApiError as `storeBatch`, and if another create with the same key came first */
+export async function storeNewBatch(
+  deps: ApiDependencies,
+  { request, reply, what }: BatchCreate,
   batch: NewBatch,
 ): Promise<BatchRecord> {
-  const { caller } = request;
-  const what = await describing(deps, batch);
-  const undelivered = repeated.take(request, what);
-  const before = undelivered === null ? null : await deps.database.getBatch(caller.workspaceId, undelivered);
-  const created = before ?? (await storeBatch(deps, caller, batch));
-  if (JSON.stringify(await describing(deps, created)) !== JSON.stringify(what)) throw keyReused();
-  repeated.watch(request, reply, what, created.id);
+  const createdAs = digestOf(request, what);
+  const created = await storeBatch(deps, request.caller, { ...batch, createdAs });
+  checkSame(created, createdAs);
+  watchDelivery(deps, reply, createdAs, created.id);
   return created;
 }
 
-/** What tells one batch from another. Inline requests are a file of their own each time, and are told by what it holds. */
-async function describing(
-  { database }: ApiDependencies,
-  batch: NewBatch | BatchRecord,
-): Promise<readonly unknown[]> {
-  const { workspaceId, dialect, endpoint, model, metadata, inline, inputFileIds, createdBy } = batch;
-  const { completionWindow = null, isLenient = false, resultsExpireMs = null } = batch;
-  const input = inline
-    ? (await database.getFile(workspaceId, inputFileIds[0], createdBy))?.signature
-    : inputFileIds;
-  return [dialect, endpoint, model, metadata, completionWindow, isLenient, resultsExpireMs, input];
+/** A batch of an older Bora is taken at its key's word. */
+function checkSame({ createdAs: before }: BatchRecord, createdAs: string): void {
+  if (before !== null && before !== createdAs) throw keyReused();
 }
 
 /**
@@ -58,11 +85,7 @@ async function storeBatch(
   batch: NewBatch,
 ): Promise<BatchRecord> {
   const limits = limitsOf(caller, settings);
-  const created = await database.createBatch(batch, limits, caller.actor).catch((error: unknown) => {
-    // A rejection does not say whether the batch was made, and asking once more with its id does.
-    if (error instanceof DatabaseRefused) throw error;
-    return database.createBatch(batch, limits, caller.actor);
-  });
+  const created = await askedTwice(() => database.createBatch(batch, limits, caller.actor));
   if (created.kind === 'created') return created.batch;
   if (created.kind === 'missing-file') throw fileNotFound(created.fileId);
   if (created.kind === 'missing-named-file') throw namedFileNotFound(created, batch);

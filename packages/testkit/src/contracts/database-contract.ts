@@ -15,6 +15,7 @@ import { registerSessionContract } from './database/session-contract.ts';
 import { registerShardContract } from './database/shard-contract.ts';
 import { registerStopContract } from './database/stop-contract.ts';
 import { registerTaskContract } from './database/task-contract.ts';
+import { registerUndeliveredAnswerContract } from './database/undelivered-answer-contract.ts';
 import { registerUpstreamPauseContract } from './database/upstream-pause-contract.ts';
 import { registerUploadContract } from './database/upload-contract.ts';
 import { registerUptimeContract } from './database/uptime-contract.ts';
@@ -44,6 +45,7 @@ export function registerDatabaseContract(name: string, open: OpenDatabase): void
     registerBlobNameContract(open);
     registerSessionContract(open);
     registerUptimeContract(open);
+    registerUndeliveredAnswerContract(open);
     registerUpstreamPauseContract(open);
     registerWebhookEventContract(open);
     registerInterleavingContract(open);

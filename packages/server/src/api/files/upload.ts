@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { fileUploadFields, OPENAI_ONLY_PURPOSES } from '@bora/protocol/mistral-files';
 import type { FilePurpose, SampleType } from '@bora/protocol/mistral-files';
 import type { OpenAiFile } from '@bora/protocol/openai-files';
@@ -8,7 +9,15 @@ import type { ApiDependencies } from '../dependencies.ts';
 import { dialectOf } from '../dialect.ts';
 import { ApiError } from '../errors.ts';
 import { expiresAfterIn, settleOpenAi } from '../openai/file-fields.ts';
-import { createdIdOf, keyReused, RepeatedCreates } from '../repeated-creates.ts';
+import {
+  digestOf,
+  keyedIdOf,
+  keyReused,
+  keySpent,
+  MadeBefore,
+  undeliveredOf,
+  watchDelivery,
+} from '../repeated-creates.ts';
 import { validate } from '../validation.ts';
 import type { KnownFacts } from './file-facts.ts';
 import { factsOf } from './file-facts.ts';
@@ -29,40 +38,36 @@ const SAMPLE_TYPE: Readonly<Record<FilePurpose, SampleType>> = {
 
 /**
  * `POST /v1/files`. The parts come in any order (measured), so the file streams to disk and through the line index before its
- * purpose may be known; whether a bad line refuses it, and whether it is there already (`RepeatedCreates`), is decided behind the last
+ * purpose may be known; whether a bad line refuses it, and whether it is there already (`madeBefore`), is decided behind the last
  * part. What is refused leaves nothing behind.
  */
 export function uploadRoute(app: FastifyInstance, deps: ApiDependencies): void {
-  const repeated = new RepeatedCreates(deps.clock);
   app.post('/v1/files', { config: { access: 'write' } }, async (request, reply): Promise<OpenAiFile> => {
     const { caller } = request;
-    const id = createdIdOf(request);
-    let what: readonly unknown[] = [];
+    const id = keyedIdOf(request) ?? randomUUID();
+    let createdAs = '';
     const storing = readMultipart(request.raw, ({ bytes, filename }, fields) => {
       const facts = { ...factsOf(caller, displayName(filename)), id };
       return storeFile(deps, caller, facts, bytes, {
         check: mayBeJsonl(facts.mimetype) ? 'index-only' : 'no-index',
         settle: async (_index, md5) => {
           const given = await fields;
-          what = [facts.filename, [...given], md5];
+          createdAs = digestOf(request, [facts.filename, [...given], md5]);
           if (saysOpenAi(given)) request.dialect = 'openai';
           const now = deps.clock.now();
           const settled =
             dialectOf(request) === 'openai' ? settleOpenAi(facts, given, now) : settle(facts, given, now);
-          const made = await madeBefore(deps, request, repeated.take(request, what), {
-            ...settled.facts,
-            md5,
-          });
+          const made = await madeBefore(deps, request, createdAs, { ...settled.facts, md5 });
           if (made !== null) throw new MadeBefore(made);
           return settled;
         },
       });
     });
     const file = await storing.catch((error: unknown) => {
-      if (error instanceof MadeBefore) return error.file;
+      if (error instanceof MadeBefore) return (error as MadeBefore<FileRecord>).made;
       throw error;
     });
-    repeated.watch(request, reply, what, file.id);
+    watchDelivery(deps, reply, createdAs, file.id);
     deps.log.info({ file: file.id, purpose: file.purpose, bytes: file.bytes }, 'took an upload');
     return fileView(file, dialectOf(request));
   });
@@ -74,32 +79,26 @@ function saysOpenAi(fields: ReadonlyMap<string, string>): boolean {
   return expiresAfterIn(fields) !== undefined || OPENAI_ONLY_PURPOSES.some((only) => only === purpose);
 }
 
-/** Ends an upload that brought what is there already. */
-class MadeBefore extends Error {
-  override readonly name = 'MadeBefore';
-  readonly file: FileRecord;
-
-  constructor(file: FileRecord) {
-    super(`The file ${file.id} was made of this upload before.`);
-    this.file = file;
-  }
-}
-
 /**
  * The file that an earlier try of the call made, or one with the same `Idempotency-Key`; null if there is none.
- * @throws ApiError if the key was another file's
+ * @throws ApiError if the key was another file's, or its file is deleted or expired
  */
 async function madeBefore(
-  { database }: ApiDependencies,
-  { caller, headers }: FastifyRequest,
-  undelivered: string | null,
-  { id, filename, purpose, md5 }: UploadFacts & { readonly md5: string },
+  deps: ApiDependencies,
+  request: FastifyRequest,
+  createdAs: string,
+  { filename, purpose, md5 }: UploadFacts & { readonly md5: string },
 ): Promise<FileRecord | null> {
-  const find = (fileId: string): Promise<FileRecord | null> =>
-    database.getFile(caller.workspaceId, fileId, caller.creator);
-  if (headers['idempotency-key'] === undefined) return undelivered === null ? null : find(undelivered);
-  const made = await find(id);
-  if (made === null) return null;
+  const { database } = deps;
+  const { workspaceId, creator } = request.caller;
+  const keyed = keyedIdOf(request);
+  const id = keyed ?? (await undeliveredOf(deps, request, createdAs));
+  const made = id === null ? null : await database.getFile(workspaceId, id, creator);
+  if (keyed === null) return made;
+  if (made === null) {
+    if ((await database.findFilePlace(workspaceId, keyed)) !== null) throw keySpent();
+    return null;
+  }
   if (made.filename !== filename || made.purpose !== purpose || made.signature !== md5) throw keyReused();
   return made;
 }

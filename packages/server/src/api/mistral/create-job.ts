@@ -1,13 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import type { FastifyInstance } from 'fastify';
+import type { Caller } from '../../access/authenticate.ts';
 import type { CutBody } from '../../bytes/inline-cutter.ts';
 import { fileMemberOf } from '../../bytes/named-files.ts';
 import type { BatchRecord, NewBatch } from '../../storage/ports/batch-records.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError, fileNotFound } from '../errors.ts';
-import { createdIdOf, RepeatedCreates } from '../repeated-creates.ts';
-import { storeBatchOnce } from '../store-batch.ts';
-import type { CreateCall } from '../store-batch.ts';
+import { keyedIdOf, MadeBefore } from '../repeated-creates.ts';
+import { batchMadeBefore, storeBatchOnce, storeNewBatch } from '../store-batch.ts';
+import type { BatchCreate } from '../store-batch.ts';
 import { readCreateBody } from './create-body.ts';
 import { readCreateMembers } from './create-members.ts';
 import type { CreateMembers } from './create-members.ts';
@@ -23,10 +25,9 @@ const HOUR_MS = 60 * 60 * 1000;
  * no upstream being reachable is no reason to refuse.
  */
 export function createJobRoute(app: FastifyInstance, deps: ApiDependencies): void {
-  const repeated = new RepeatedCreates(deps.clock);
   app.post('/v1/batch/jobs', { config: { access: 'write' } }, async (request, reply): Promise<BatchJob> => {
-    const call = { request, reply, repeated };
-    const id = createdIdOf(request);
+    const call = { request, reply };
+    const id = keyedIdOf(request) ?? randomUUID();
     await using body = readCreateBody(request.raw, deps.settings, deps.memory);
     const first = await body.next();
 
@@ -42,6 +43,8 @@ export function createJobRoute(app: FastifyInstance, deps: ApiDependencies): voi
   });
 }
 
+type CreateCall = Omit<BatchCreate, 'what'>;
+
 async function createFromFiles(
   deps: ApiDependencies,
   call: CreateCall,
@@ -50,13 +53,15 @@ async function createFromFiles(
 ): Promise<BatchRecord> {
   const { caller } = call.request;
   const members = readCreateMembers(body.members, body.requests);
-  const inputs: JobInput[] = [];
-  for (const fileId of members.inputFileIds ?? []) {
-    const file = await deps.database.getFile(caller.workspaceId, fileId, caller.creator);
-    if (file === null) throw fileNotFound(fileId);
-    inputs.push(file);
-  }
-  return createBatch(deps, call, id, members, inputs);
+  return storeBatchOnce(deps, { ...call, what: [members] }, async () => {
+    const inputs: JobInput[] = [];
+    for (const fileId of members.inputFileIds ?? []) {
+      const file = await deps.database.getFile(caller.workspaceId, fileId, caller.creator);
+      if (file === null) throw fileNotFound(fileId);
+      inputs.push(file);
+    }
+    return batchOf(deps, caller, id, members, inputs);
+  });
 }
 
 async function createFromRequests(
@@ -67,10 +72,22 @@ async function createFromRequests(
   body: AsyncGenerator<Uint8Array, CutBody>,
 ): Promise<BatchRecord> {
   const { caller } = call.request;
-  const { members, file } = await storeInlineRequests(deps, caller, id, firstRequest, body);
+  let create: BatchCreate = { ...call, what: [] };
+  const storing = storeInlineRequests(deps, caller, id, firstRequest, body, async (members, md5) => {
+    create = { ...call, what: [members, md5] };
+    const made = await batchMadeBefore(deps, create);
+    if (made !== null) throw new MadeBefore(made);
+  });
+  const stored = await storing.catch((error: unknown) => {
+    if (error instanceof MadeBefore) return error as MadeBefore<BatchRecord>;
+    throw error;
+  });
+  if (stored instanceof MadeBefore) return stored.made;
+
+  const { members, file } = stored;
   const discard = (): Promise<unknown> => deps.database.deleteFile(caller.workspaceId, file.id, caller.actor);
   try {
-    const batch = await createBatch(deps, call, id, members, [file]);
+    const batch = await storeNewBatch(deps, create, batchOf(deps, caller, id, members, [file]));
     // The job was there, with its own.
     if (!batch.inputFileIds.includes(file.id)) await discard();
     return batch;
@@ -81,16 +98,15 @@ async function createFromRequests(
   }
 }
 
-function createBatch(
-  deps: ApiDependencies,
-  call: CreateCall,
+function batchOf(
+  { upstreams, settings }: ApiDependencies,
+  caller: Caller,
   id: string,
   members: CreateMembers,
   inputs: readonly JobInput[],
-): Promise<BatchRecord> {
-  const { caller } = call.request;
-  const work = checkJobInputs(members, inputs, deps.upstreams);
-  const batch: NewBatch = {
+): NewBatch {
+  const work = checkJobInputs(members, inputs, upstreams);
+  return {
     id,
     workspaceId: caller.workspaceId,
     dialect: 'mistral',
@@ -98,7 +114,7 @@ function createBatch(
     model: members.model,
     agentId: null,
     metadata: members.metadata,
-    timeoutMs: Math.max(members.timeoutHours * HOUR_MS, deps.settings.leastTimeoutMs),
+    timeoutMs: Math.max(members.timeoutHours * HOUR_MS, settings.leastTimeoutMs),
     completionWindow: `${members.timeoutHours}h`,
     inputFileIds: inputs.map((input) => input.id),
     fileMember: fileMemberOf(members.endpoint),
@@ -108,5 +124,4 @@ function createBatch(
     priority: 0,
     createdBy: caller.creator,
   };
-  return storeBatchOnce(deps, call, batch);
 }

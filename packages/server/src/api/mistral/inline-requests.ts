@@ -11,7 +11,8 @@ import { checkJobInputs } from './job-inputs.ts';
 
 /**
  * Makes the file of a job's inline requests while the call streams in. The members may stand behind the requests, so they are
- * checked behind the last byte, and together with the requests before anything is durable: a refused call leaves no file.
+ * checked behind the last byte, and together with the requests before anything is durable: a refused call leaves no file, nor does one
+ * that `beforeChecks` ends, which is told the MD5 of the requests.
  */
 export async function storeInlineRequests(
   deps: ApiDependencies,
@@ -19,6 +20,7 @@ export async function storeInlineRequests(
   batchId: string,
   first: Uint8Array,
   rest: AsyncGenerator<Uint8Array, CutBody>,
+  beforeChecks: (members: CreateMembers, md5: string) => Promise<void>,
 ): Promise<{ readonly members: CreateMembers; readonly file: FileRecord }> {
   let members: CreateMembers | undefined;
   async function* lines(): AsyncGenerator<Uint8Array> {
@@ -40,7 +42,8 @@ export async function storeInlineRequests(
   } as const;
   const file = await storeFile(deps, caller, facts, lines(), {
     check: 'index-only',
-    settle: async (index) => {
+    settle: async (index, md5) => {
+      await beforeChecks(members!, md5);
       refuseBadRequests(index!);
       checkJobInputs(members!, [{ ...facts, lineIndex: index }], deps.upstreams);
       return { facts, check: 'index-only' };

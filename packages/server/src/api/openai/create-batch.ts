@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createOpenAiBatch, MAX_METADATA_PAIRS, windowMs } from '@bora/protocol/openai-batches';
 import type { OpenAiBatch } from '@bora/protocol/openai-batches';
 import type { FastifyInstance } from 'fastify';
@@ -10,7 +11,7 @@ import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError } from '../errors.ts';
 import { readJsonObject } from '../json-body.ts';
 import { fileIdOf } from '../path-ids.ts';
-import { createdIdOf, RepeatedCreates } from '../repeated-creates.ts';
+import { keyedIdOf } from '../repeated-creates.ts';
 import { storeBatchOnce } from '../store-batch.ts';
 import { batchView } from './batch-view.ts';
 import { invalidParameter, unsupportedValue, validateOpenAi } from './validation.ts';
@@ -22,41 +23,42 @@ const MAX_KEY_LENGTH = 64;
  * to be wrong now is refused.
  */
 export function createBatchRoute(app: FastifyInstance, deps: ApiDependencies): void {
-  const repeated = new RepeatedCreates(deps.clock);
   app.post('/v1/batches', { config: { access: 'write' } }, async (request, reply): Promise<OpenAiBatch> => {
     const { caller } = request;
     const body = await readJsonObject(request.raw);
     const given = validateOpenAi(createOpenAiBatch, withFirstInput(body));
-    const endpoint = knownEndpoint(given.endpoint, deps);
-    const timeoutMs = timeOf(given.completion_window, deps);
     checkMetadata(given.metadata ?? {}, body['metadata']);
     const ids = body['input_file_id'] === undefined ? given.input_files : null;
-    const inputs: FileRecord[] = [];
-    for (const id of ids ?? [given.input_file_id]) inputs.push(await inputOf(id, caller, deps));
-    const batch = await storeBatchOnce(
-      deps,
-      { request, reply, repeated },
-      {
-        id: createdIdOf(request),
+    const asked = {
+      endpoint: given.endpoint,
+      completionWindow: given.completion_window,
+      metadata: given.metadata ?? null,
+      isLenient: given.bora?.lenient ?? false,
+      resultsExpireMs: expiryOf(given),
+      inputFileIds: (ids ?? [given.input_file_id]).map(knownFileId),
+    };
+    const batch = await storeBatchOnce(deps, { request, reply, what: [asked] }, async () => {
+      const endpoint = knownEndpoint(asked.endpoint, deps);
+      const timeoutMs = timeOf(asked.completionWindow, deps);
+      const inputs: FileRecord[] = [];
+      for (const id of asked.inputFileIds) inputs.push(await inputOf(id, caller, deps));
+      return {
+        ...asked,
+        endpoint,
+        id: keyedIdOf(request) ?? randomUUID(),
         workspaceId: caller.workspaceId,
         dialect: 'openai',
-        endpoint,
         model: null,
         agentId: null,
-        metadata: given.metadata ?? null,
         timeoutMs: Math.max(timeoutMs, deps.settings.leastTimeoutMs),
-        completionWindow: given.completion_window,
-        isLenient: given.bora?.lenient ?? false,
-        resultsExpireMs: expiryOf(given),
-        inputFileIds: inputs.map(({ id }) => id),
         fileMember: fileMemberOf(endpoint),
         inline: false,
         totalRequests: requestsIn(inputs),
         routes: routesOf(endpoint, inputs),
         priority: 0,
         createdBy: caller.creator,
-      },
-    );
+      };
+    });
     deps.log.info(
       { batch: batch.id, endpoint: batch.endpoint, requests: batch.totalRequests },
       'took a batch',
@@ -123,7 +125,7 @@ async function inputOf(
   { workspaceId, creator }: Caller,
   { database }: ApiDependencies,
 ): Promise<FileRecord> {
-  const file = await database.getFile(workspaceId, knownFileId(id), creator);
+  const file = await database.getFile(workspaceId, id, creator);
   if (file === null) throw inputNotFound(id);
   if (file.purpose === 'batch' && file.sampleType === 'batch_request') return file;
   throw new ApiError(

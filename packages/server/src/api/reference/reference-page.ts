@@ -61,10 +61,15 @@ ${groups.join('\n')}
 function operationHtml(path: string, method: string, operation: Described): string {
   const { summary, security, parameters = [], requestBody, responses } = operation;
   const [scope] = security.flatMap((one) => Object.values(one).flat());
-  const query = parameters.filter(({ in: place }) => place === 'query');
+  const tables = Object.entries({ Query: 'query', Headers: 'header' }).map(([title, place]) => {
+    const rows = parameters.filter((parameter) => parameter.in === place);
+    return rows.length === 0
+      ? ''
+      : `<h4>${title}</h4>${tableOf(rows.map(({ name, schema }) => [name, schema, false]))}`;
+  });
   return `<details><summary><span class="method">${method.toUpperCase()}</span><code class="path">${escaped(path)}</code> ${withCode(summary)}</summary>
 <p class="note inner">${scope === undefined ? 'Needs no key.' : `Needs a key of the scope <code>${scope}</code>.`}</p>
-${query.length === 0 ? '' : `<h4>Query</h4>${tableOf(query.map(({ name, schema }) => [name, schema, false]))}`}
+${tables.join('')}
 ${requestBody === undefined ? '' : `<h4>Body</h4>${contentHtml(requestBody.content)}`}
 <h4>Answer</h4>${contentHtml(responses[200].content)}</details>`;
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createOpenAiUpload } from '@bora/protocol/openai-uploads';
 import type { OpenAiUpload } from '@bora/protocol/openai-uploads';
-import type { FastifyInstance } from 'fastify';
-import type { Database } from '../../storage/ports/database.ts';
-import { DatabaseRefused } from '../../storage/ports/database.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Caller } from '../../access/authenticate.ts';
 import type { NewUpload, UploadRecord } from '../../storage/ports/upload-records.ts';
+import { askedTwice } from '../asked-twice.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError } from '../errors.ts';
 import { factsOf } from '../files/file-facts.ts';
@@ -12,29 +12,22 @@ import { displayName } from '../files/file-names.ts';
 import { noRoomFor, roomLeft } from '../files/room-left.ts';
 import { readJsonObject } from '../json-body.ts';
 import { limitsOf } from '../limits.ts';
-import { createdIdOf, keyReused, RepeatedCreates } from '../repeated-creates.ts';
+import { digestOf, keyedIdOf, keyReused, undeliveredOf, watchDelivery } from '../repeated-creates.ts';
 import { asOpenAiFile, purposeFrom } from '../openai/file-fields.ts';
 import { validateOpenAi } from '../openai/validation.ts';
 import { uploadView } from './upload-view.ts';
 
 /** `POST /v1/uploads`. What cannot become a file is refused before its first part. */
 export function createUploadRoute(app: FastifyInstance, deps: ApiDependencies): void {
-  const { database, settings } = deps;
-  const repeated = new RepeatedCreates(deps.clock);
+  const { database } = deps;
   app.post('/v1/uploads', { config: { access: 'write' } }, async (request, reply): Promise<OpenAiUpload> => {
     const { caller } = request;
     const given = validateOpenAi(createOpenAiUpload, await readJsonObject(request.raw));
     const purpose = purposeFrom(given.purpose);
     const filename = displayName(given.filename);
     asOpenAiFile(factsOf(caller, filename), purpose, null);
-
-    const { maxFileBytes } = limitsOf(caller, settings);
-    if (given.bytes > (maxFileBytes ?? Infinity)) throw tooLarge(given.bytes, maxFileBytes!);
-    const room = await roomLeft(deps, caller);
-    if (given.bytes > room) throw noRoomFor(room);
-
     const upload: NewUpload = {
-      id: `upload_${createdIdOf(request).replaceAll('-', '')}`,
+      id: uploadIdOf(keyedIdOf(request) ?? randomUUID()),
       workspaceId: caller.workspaceId,
       fileId: randomUUID(),
       filename,
@@ -44,23 +37,39 @@ export function createUploadRoute(app: FastifyInstance, deps: ApiDependencies): 
       createdBy: caller.creator,
     };
     const what = describing(upload);
-    const undelivered = repeated.take(request, what);
-    const before = undelivered === null ? null : await database.getUpload(caller.workspaceId, undelivered);
-    const created = before ?? (await create(database, upload));
+    const createdAs = digestOf(request, what);
+    const created =
+      (await madeBefore(deps, request, upload, createdAs)) ?? (await create(deps, caller, upload));
     // One of the same key answers in the place of the new one.
     if (describing(created).some((member, place) => member !== what[place])) throw keyReused();
-    repeated.watch(request, reply, what, created.id);
+    watchDelivery(deps, reply, createdAs, created.id);
     const file = await database.getFile(caller.workspaceId, created.fileId, caller.creator);
     return uploadView(created, file);
   });
 }
 
-/** A rejection does not say whether the upload was made; asking once more does. */
-function create(database: Database, upload: NewUpload): Promise<UploadRecord> {
-  return database.createUpload(upload).catch((error: unknown) => {
-    if (error instanceof DatabaseRefused) throw error;
-    return database.createUpload(upload);
-  });
+function uploadIdOf(uuid: string): string {
+  return `upload_${uuid.replaceAll('-', '')}`;
+}
+
+/** The upload of the same `Idempotency-Key`, or that an earlier try of the call made; null if there is none. */
+async function madeBefore(
+  deps: ApiDependencies,
+  request: FastifyRequest,
+  { id, workspaceId }: NewUpload,
+  createdAs: string,
+): Promise<UploadRecord | null> {
+  const made = keyedIdOf(request) === null ? await undeliveredOf(deps, request, createdAs) : id;
+  return made === null ? null : deps.database.getUpload(workspaceId, made);
+}
+
+/** @throws ApiError if there is no room for so many bytes */
+async function create(deps: ApiDependencies, caller: Caller, upload: NewUpload): Promise<UploadRecord> {
+  const { maxFileBytes } = limitsOf(caller, deps.settings);
+  if (upload.bytes > (maxFileBytes ?? Infinity)) throw tooLarge(upload.bytes, maxFileBytes!);
+  const room = await roomLeft(deps, caller);
+  if (upload.bytes > room) throw noRoomFor(room);
+  return askedTwice(() => deps.database.createUpload(upload));
 }
 
 /** What tells one upload from another. */

@@ -108,6 +108,8 @@ export interface NewBatch {
   readonly priority: number;
   /** Who made it, as `creatorOf` names them, null without keys. Input files of the visibility `user` must be theirs. */
   readonly createdBy: string | null;
+  /** Digest of the create that makes it, by which the same one is known again. Default: null. */
+  readonly createdAs?: string | null;
 }
 
 /** The key under which work waits for an upstream: what is asked for, of which model. */
@@ -157,6 +159,8 @@ export interface BatchRecord {
   readonly routes: readonly string[] | null;
   readonly priority: number;
   readonly createdBy: string | null;
+  /** Null also for batches that an older Bora made. */
+  readonly createdAs: string | null;
   readonly state: BatchState;
   readonly endReason: EndReason | null;
   /** Why it `failed`, in a sentence; null otherwise. */

@@ -8,6 +8,7 @@ import type { Journal } from './journal.ts';
 import type { PlanAndFinalise } from './plan-and-finalise.ts';
 import type { Sessions } from './sessions.ts';
 import type { ShardQueue } from './shard-queue.ts';
+import type { UndeliveredAnswers } from './undelivered-answers.ts';
 import type { UpstreamPauses } from './upstream-pauses.ts';
 import type { UploadRecords } from './upload-records.ts';
 import type { Uptime } from './uptime.ts';
@@ -40,6 +41,7 @@ export interface Database
     WorkspaceRecords,
     AuditRecords,
     Uptime,
+    UndeliveredAnswers,
     UpstreamPauses,
     WebhookEvents,
     AsyncDisposable {

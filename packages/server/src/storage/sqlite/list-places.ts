@@ -22,11 +22,11 @@ export function findPlace(
   );
 }
 
-/** Before the row is deleted. */
+/** Before the row is deleted. An id may have been given twice: an Idempotency-Key makes it. */
 export function keepPlace(context: StoreContext, listed: Listed, id: string): void {
   run(
     context,
-    `INSERT INTO purged_place (id, workspace_id, created_at, purged_at)
+    `INSERT OR REPLACE INTO purged_place (id, workspace_id, created_at, purged_at)
      SELECT id, workspace_id, created_at, ? FROM ${listed} WHERE id = ?`,
     context.now(),
     id,

@@ -92,6 +92,8 @@ const METHODS = Object.keys({
   pruneAudit: 0,
   addDowntime: 0,
   noteUp: 0,
+  recordUndelivered: 0,
+  takeUndelivered: 0,
   pauseUpstream: 0,
   resumeUpstream: 0,
   listUpstreamPauses: 0,

@@ -14,6 +14,7 @@ import type { StoreContext, StoreMethods, StoreVariant } from './store-context.t
 import { taskStore } from './task-store.ts';
 import { workspaceStore } from './workspace-store.ts';
 import type { Call } from './thread-messages.ts';
+import { undeliveredAnswerStore } from './undelivered-answer-store.ts';
 import { upstreamPauseStore } from './upstream-pause-store.ts';
 import { uploadStore } from './upload-store.ts';
 import { uptimeStore } from './uptime-store.ts';
@@ -70,6 +71,7 @@ export function openStores({ file, variant, ...options }: StoresOptions): OpenSt
     ...workspaceStore(context),
     ...auditStore(context),
     ...uptimeStore(context),
+    ...undeliveredAnswerStore(context),
     ...upstreamPauseStore(context),
     ...webhookEventStore(context),
     ping: () => {},

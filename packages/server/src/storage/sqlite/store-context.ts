@@ -9,6 +9,7 @@ import type { FileRecords } from '../ports/file-records.ts';
 import type { PlanAndFinalise } from '../ports/plan-and-finalise.ts';
 import type { Sessions } from '../ports/sessions.ts';
 import type { ShardQueue } from '../ports/shard-queue.ts';
+import type { UndeliveredAnswers } from '../ports/undelivered-answers.ts';
 import type { UpstreamPauses } from '../ports/upstream-pauses.ts';
 import type { UploadRecords } from '../ports/upload-records.ts';
 import type { Uptime } from '../ports/uptime.ts';
@@ -50,6 +51,7 @@ export interface StoreMethods
     Synchronous<WorkspaceRecords>,
     Synchronous<AuditRecords>,
     Synchronous<Uptime>,
+    Synchronous<UndeliveredAnswers>,
     Synchronous<UpstreamPauses>,
     Synchronous<WebhookEvents> {
   ping(): void;

@@ -31,6 +31,7 @@ export function registerBatchContract(open: OpenDatabase): void {
         completionWindow: '24h',
         isLenient: true,
         resultsExpireMs: 5,
+        createdAs: 'digest',
       });
       const created = await world.database.createBatch(batch, NO_LIMITS);
       assert.deepEqual(await world.database.createBatch(batch, NO_LIMITS), created);
