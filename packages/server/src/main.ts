@@ -349,7 +349,7 @@ async function open(
     blobs,
     session: opening.use(new WritingSession(database, clock, logOf(log, 'api'))),
     memory: new CallMemory(clock, config.stallSeconds * 1000),
-    indexer: opening.use(new IndexThread()),
+    indexer: opening.use(new IndexThread(clock)),
     authenticator: new Authenticator(database),
     upstreams,
     gateway: new Gateway(upstreams),

@@ -85,7 +85,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const database = wrapDatabase(opened);
   const blobs = wrapBlobs(await openDiskBlobStore(await openSystemDisk(join(dataFolder, 'blobs'))));
   const session = new WritingSession(database, clock, silentLog);
-  const indexer = new IndexThread(options.indexScript);
+  const indexer = new IndexThread(clock, options.indexScript);
   const upstreams: ApiServer['upstreams'] = {
     reachable: true,
     models: 'any',

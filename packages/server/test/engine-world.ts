@@ -72,7 +72,7 @@ export async function openEngineWorld(
   const clock: Clock = { ...quick, now: () => quick.now() + ahead() };
   const database = await openSqliteDatabase({ folder: folder.path, clock });
   const blobs = await openDiskBlobStore(await openSystemDisk(folder.path));
-  const indexer = new IndexThread();
+  const indexer = new IndexThread(clock);
   const upstreams = new ScriptedUpstreams();
   const waits = new StorageWaits();
   const reachStopPoint = options.reachStopPoint ?? passStopPoints;

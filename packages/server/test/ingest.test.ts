@@ -9,6 +9,7 @@ import type { IngestOptions, UploadFacts } from '../src/files/ingest.ts';
 import { decodeCuts, LineIndexer } from '../src/files/line-index.ts';
 import { readBlob } from '../src/files/read-blob.ts';
 import { BadBatchFile, FileTooLarge, TooManyLines } from '../src/files/upload-errors.ts';
+import { systemClock } from '../src/observe/clock.ts';
 import type { ReachStopPoint } from '../src/observe/stop-points.ts';
 import { openDiskBlobStore } from '../src/storage/disk/disk-blob-store.ts';
 import type { BlobStore } from '../src/storage/ports/blobs.ts';
@@ -148,7 +149,7 @@ for (const [size, requests] of [
   ['large', 3_000],
 ] as const) {
   test(`a ${size} upload becomes a file with its bytes, MD5, line count and index`, async () => {
-    await using indexer = new IndexThread();
+    await using indexer = new IndexThread(systemClock);
     const here = await setting(indexer);
     const bytes = Buffer.concat([...linesOfRequests(requests)]);
     const record = await here.ingest(chunked(bytes, 50_001));
@@ -170,7 +171,7 @@ for (const [size, requests] of [
 }
 
 test('several large uploads share the thread and do not mix', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const uploads = await Promise.all(
     [700, 800, 900].map(async (requests) => {
       const here = await setting(indexer);
@@ -182,7 +183,7 @@ test('several large uploads share the thread and do not mix', async () => {
 });
 
 test('a file with bad lines is refused whole, with the true number and the first of them', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const here = await setting(indexer);
   const lines = [...linesOfRequests(2_000)].map((line, at) => (at % 10 === 3 ? Buffer.from('{}\n') : line));
   await assert.rejects(here.ingest(lines), (error: unknown) => {
@@ -201,14 +202,14 @@ test('a file with bad lines is refused whole, with the true number and the first
 });
 
 test('a file in another encoding is told apart', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const here = await setting(indexer);
   const latin1 = Buffer.from('{"body":{"input":"é"}}\n', 'latin1');
   await assert.rejects(here.ingest([latin1]), { name: 'BadBatchFile', isEncoding: true, badLines: 1 });
 });
 
 test('without the check bad lines are counted and taken', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const here = await setting(indexer);
   const record = await here.ingest([Buffer.from('{"body":{}}\n{}\n\n')], { check: 'index-only' });
   assert.equal(record.numLines, 2);
@@ -216,7 +217,7 @@ test('without the check bad lines are counted and taken', async () => {
 });
 
 test('an upload may turn out to be something else once it is read', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const source = [Buffer.from('{"body":{}}\n{}\n')];
   const here = await setting(indexer);
   await assert.rejects(here.ingest(source, settleAs('refuse-bad-lines')), BadBatchFile);
@@ -234,7 +235,7 @@ test('an upload may turn out to be something else once it is read', async () => 
 });
 
 test('an empty file is no batch file, and otherwise a file of zero bytes', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const here = await setting(indexer);
   for (const source of [[], [Buffer.from(' \n\r\n')]]) {
     await assert.rejects(here.ingest(source), /no requests/);
@@ -248,7 +249,7 @@ test('an empty file is no batch file, and otherwise a file of zero bytes', async
 });
 
 test('a file without an index has its lines counted if it has lines', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const source = [Buffer.from('anything\n \n'), Buffer.from('x'.repeat(300_000))];
   const jsonl = await setting(indexer);
   assert.equal((await jsonl.ingest(source, { check: 'no-index' })).numLines, 2);
@@ -263,7 +264,7 @@ test('a file without an index has its lines counted if it has lines', async () =
 });
 
 test('limits refuse: bytes as soon as they are passed, lines at the end', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const here = await setting(indexer);
   let sent = 0;
   const source = (function* () {
@@ -279,7 +280,7 @@ test('limits refuse: bytes as soon as they are passed, lines at the end', async 
 });
 
 test('an upload that breaks off leaves nothing behind', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const abort = new AbortController();
   const aborted = async function* (): AsyncGenerator<Uint8Array> {
     yield* linesOfRequests(1_000);
@@ -299,7 +300,7 @@ test('an upload that breaks off leaves nothing behind', async () => {
 });
 
 test('a disk that fails at any step fails the upload, and never leaves a file that names lost bytes', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const lines = [...linesOfRequests(400)];
   const healthy = await setting(indexer);
   const before = healthy.disk.changes;
@@ -319,7 +320,7 @@ test('a disk that fails at any step fails the upload, and never leaves a file th
 });
 
 test('bytes are durable before the file exists', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const here = await setting(indexer);
   const seen: unknown[] = [];
   const lines = [...linesOfRequests(400)];
@@ -336,7 +337,7 @@ test('bytes are durable before the file exists', async () => {
 });
 
 test('a lost answer of the database is asked for again, and makes one file', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const here = await setting(indexer);
   here.table.answers.push('lost');
   const record = await here.ingest(linesOfRequests(400));
@@ -345,7 +346,7 @@ test('a lost answer of the database is asked for again, and makes one file', asy
 });
 
 test('a file that was made although its answer was lost twice keeps its bytes', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const here = await setting(indexer);
   here.table.answers.push('lost', 'lost');
   const lines = [...linesOfRequests(400)];
@@ -355,7 +356,7 @@ test('a file that was made although its answer was lost twice keeps its bytes', 
 });
 
 test('a file that could not be made gives its name up; a buried session is not asked twice', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   for (const answers of [['fail', 'fail'], ['buried']] as const) {
     const here = await setting(indexer);
     here.table.answers.push(...answers);
@@ -367,7 +368,7 @@ test('a file that could not be made gives its name up; a buried session is not a
 });
 
 test('the source waits while the disk does', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const here = await setting(indexer);
   const chunk = Buffer.concat([...linesOfRequests(100)]);
   const gate = Promise.withResolvers<void>();
@@ -406,7 +407,7 @@ test('the source waits while the disk does', async () => {
 });
 
 test('stopping the index thread fails the uploads it reads', async () => {
-  const indexer = new IndexThread();
+  const indexer = new IndexThread(systemClock);
   const stream = indexer.open('requests');
   for (const line of linesOfRequests(400)) await stream.push(line);
   const finished = assert.rejects(async () => {
@@ -417,7 +418,7 @@ test('stopping the index thread fails the uploads it reads', async () => {
 });
 
 test('the source waits while the index thread does', async () => {
-  await using indexer = new IndexThread();
+  await using indexer = new IndexThread(systemClock);
   const stream = indexer.open('bytes');
   let mayGoOn = false;
   const pushed = (async () => {
@@ -439,7 +440,10 @@ test('the source waits while the index thread does', async () => {
 test('a dead index thread fails the uploads it read, and the next upload gets a new one', async () => {
   const dies = `import { parentPort } from 'node:worker_threads';
     parentPort.on('message', () => { throw new Error('out of memory'); });`;
-  await using indexer = new IndexThread(new URL(`data:text/javascript,${encodeURIComponent(dies)}`));
+  await using indexer = new IndexThread(
+    systemClock,
+    new URL(`data:text/javascript,${encodeURIComponent(dies)}`),
+  );
   for (let upload = 0; upload < 2; upload += 1) {
     const here = await setting(indexer);
     await assert.rejects(here.ingest(linesOfRequests(3_000)), /index thread died/);

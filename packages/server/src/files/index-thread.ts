@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { Clock } from '../observe/clock.ts';
 import { ContentPass } from './content-pass.ts';
 import type { PassKind, PassResult } from './content-pass.ts';
 import type { PassCommand, PassReport } from './index-worker.ts';
@@ -8,24 +9,33 @@ import { UploadInterrupted } from './upload-errors.ts';
 const IN_PLACE_BYTES = 256 * 1024;
 /** Bytes of one upload that wait in the thread at most: the thread always has work, and a slow one slows its uploader. */
 const IN_FLIGHT_BYTES = 1024 * 1024;
+/** Without an upload for so long the thread ends: idle it holds 50 MB, and a new one starts within 0.1 s. */
+const IDLE_MS = 10_000;
 
 /**
  * Reads uploads in one thread of its own, so that a large upload never stalls dispatch: indexing 512 MB takes more than a
- * second of processor time. Several uploads share the thread, chunk by chunk. It starts with the first large upload and
- * keeps the process alive only while one is being read.
+ * second of processor time. Several uploads share the thread, chunk by chunk. It starts with a large upload, ends a while after the last,
+ * and keeps the process alive only while one is being read.
  *
  * If the thread dies (out of memory), the uploads it read fail with `UploadInterrupted`, and the next one starts a new thread: unlike
  * that of the database it holds nothing that anybody else needs, so Bora lives on.
  */
 export class IndexThread implements AsyncDisposable {
+  readonly #clock: Clock;
   readonly #script: URL;
+  #cancelEnd = (): void => {};
   #worker: Worker | null = null;
   readonly #streams = new Map<number, ContentStream>();
   #lastStream = 0;
 
   /** `script` answers as index-worker.ts does; tests give one that fails. */
-  constructor(script = new URL('./index-worker.ts', import.meta.url)) {
+  constructor(clock: Clock, script = new URL('./index-worker.ts', import.meta.url)) {
+    this.#clock = clock;
     this.#script = script;
+  }
+
+  get isRunning(): boolean {
+    return this.#worker !== null;
   }
 
   open(kind: PassKind, maxLineBytes?: number): ContentStream {
@@ -39,6 +49,7 @@ export class IndexThread implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const worker = this.#worker;
+    this.#cancelEnd();
     this.#fail(
       new UploadInterrupted('The upload was stopped, because Bora is shutting down. Send it again.'),
     );
@@ -46,6 +57,7 @@ export class IndexThread implements AsyncDisposable {
   }
 
   #attach(stream: ContentStream): void {
+    this.#cancelEnd();
     this.#worker ??= this.#start();
     this.#worker.ref();
     this.#streams.set(stream.id, stream);
@@ -53,7 +65,13 @@ export class IndexThread implements AsyncDisposable {
 
   #detach(stream: ContentStream): void {
     this.#streams.delete(stream.id);
-    if (this.#streams.size === 0) this.#worker?.unref();
+    if (this.#streams.size > 0) return;
+    this.#worker?.unref();
+    this.#cancelEnd();
+    this.#cancelEnd = this.#clock.after(IDLE_MS, () => {
+      void this.#worker?.terminate();
+      this.#worker = null;
+    });
   }
 
   #send(command: PassCommand): void {
