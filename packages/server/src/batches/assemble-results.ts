@@ -1,6 +1,6 @@
 import { readBlob } from '../files/read-blob.ts';
 import type { BlobRef, BlobStore } from '../storage/ports/blobs.ts';
-import { sumsOf } from '../storage/ports/journal.ts';
+import { firstOutcomes, sumsOf } from '../storage/ports/journal.ts';
 import type { Journal, JournalIndexRow, Outcome, OutcomeSums, ShardLease } from '../storage/ports/journal.ts';
 import type { ResultPart } from '../storage/ports/shard-queue.ts';
 import type { Budget } from './budget.ts';
@@ -111,20 +111,13 @@ export async function assembleResults(
   }
 }
 
-/** By ordinal. The first outcome of an ordinal wins, in the order (epoch, sequence) in which the index comes. */
+/** By ordinal. The first outcome of an ordinal wins. */
 function entriesOf(
   index: readonly JournalIndexRow[],
   unjournaled: UnjournaledOutcomes | null,
 ): Map<number, Entry> {
   const byOrdinal = new Map<number, Entry>();
-  for (const row of index) {
-    let offset = 0;
-    for (const outcome of row.outcomes) {
-      if (!byOrdinal.has(outcome.ordinal))
-        byOrdinal.set(outcome.ordinal, { outcome, row, offset, line: NOTHING });
-      offset += outcome.length;
-    }
-  }
+  for (const [ordinal, placed] of firstOutcomes(index)) byOrdinal.set(ordinal, { ...placed, line: NOTHING });
   unjournaled?.outcomes.forEach((outcome, place) => {
     byOrdinal.set(outcome.ordinal, { outcome, row: null, offset: 0, line: unjournaled.lines[place] });
   });

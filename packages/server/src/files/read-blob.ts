@@ -1,9 +1,9 @@
-import type { BlobRef, BlobStore } from '../storage/ports/blobs.ts';
+import type { BlobSlice, BlobStore } from '../storage/ports/blobs.ts';
 
 /** Reads a blob whole. For the small ones (cuts of a line index: 12 bytes per 16 requests). */
 export async function readBlob(
   blobs: Pick<BlobStore, 'read'>,
-  blob: BlobRef,
+  blob: BlobSlice,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   if (blob.kind === 'inline') return blob.bytes;

@@ -11,6 +11,7 @@ import { registerFinaliseContract } from './database/finalise-contract.ts';
 import { registerInterleavingContract } from './database/interleaving-contract.ts';
 import { registerJournalContract } from './database/journal-contract.ts';
 import { registerNamedFileContract } from './database/named-file-contract.ts';
+import { registerResultContract } from './database/result-contract.ts';
 import { registerSessionContract } from './database/session-contract.ts';
 import { registerShardContract } from './database/shard-contract.ts';
 import { registerStopContract } from './database/stop-contract.ts';
@@ -42,6 +43,7 @@ export function registerDatabaseContract(name: string, open: OpenDatabase): void
     registerFoldContract(open);
     registerStopContract(open);
     registerFinaliseContract(open);
+    registerResultContract(open);
     registerBlobNameContract(open);
     registerSessionContract(open);
     registerUptimeContract(open);

@@ -53,6 +53,9 @@ export const INLINE_BLOB_BYTES = 64 * 1024;
 /** Bytes as the database names them: an object's range, or the bytes themselves when at most `INLINE_BLOB_BYTES`. */
 export type BlobRef = ObjectRange | { readonly kind: 'inline'; readonly bytes: Uint8Array };
 
+/** Some bytes of a blob, whose checksum nobody need know. */
+export type BlobSlice = BlobRef | Omit<ObjectRange, 'checksum'>;
+
 export interface ObjectRange {
   readonly kind: 'object';
   readonly name: string;

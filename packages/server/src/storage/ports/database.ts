@@ -6,6 +6,7 @@ import type { BlobNames } from './blob-names.ts';
 import type { FileRecords } from './file-records.ts';
 import type { Journal } from './journal.ts';
 import type { PlanAndFinalise } from './plan-and-finalise.ts';
+import type { ResultPages } from './result-pages.ts';
 import type { Sessions } from './sessions.ts';
 import type { ShardQueue } from './shard-queue.ts';
 import type { UndeliveredAnswers } from './undelivered-answers.ts';
@@ -34,6 +35,7 @@ export interface Database
     PlanAndFinalise,
     ShardQueue,
     Journal,
+    ResultPages,
     Attempts,
     BlobNames,
     Sessions,

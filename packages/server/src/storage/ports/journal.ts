@@ -113,3 +113,24 @@ export interface Outcome {
   readonly cachedTokens?: number;
   readonly reasoningTokens?: number;
 }
+
+/** An outcome with where its row has its line. */
+export interface PlacedOutcome {
+  readonly outcome: Outcome;
+  readonly row: JournalIndexRow;
+  /** Of its line within the row's bytes. */
+  readonly offset: number;
+}
+
+/** The outcome that counts of each ordinal: the first, in the order (epoch, sequence) in which the index comes. */
+export function firstOutcomes(index: readonly JournalIndexRow[]): Map<number, PlacedOutcome> {
+  const byOrdinal = new Map<number, PlacedOutcome>();
+  for (const row of index) {
+    let offset = 0;
+    for (const outcome of row.outcomes) {
+      if (!byOrdinal.has(outcome.ordinal)) byOrdinal.set(outcome.ordinal, { outcome, row, offset });
+      offset += outcome.length;
+    }
+  }
+  return byOrdinal;
+}

@@ -26,13 +26,7 @@ export function journalStore(context: StoreContext): JournalStore {
 
     readJournalIndex(lease) {
       if (!isLeased(context, lease)) return null;
-      return all<EncodedIndexRow>(
-        context,
-        `SELECT epoch, sequence, outcomes, coalesce(blob_length, length(bytes)) AS length,
-           blob_name AS name, blob_offset AS offset, checksum FROM journal
-         WHERE shard_id = ? ORDER BY epoch, sequence`,
-        lease.shardId,
-      );
+      return journalIndex(context, lease.shardId);
     },
 
     readJournalBytes(lease, rows) {
@@ -64,6 +58,17 @@ export function journalStore(context: StoreContext): JournalStore {
       return 'folded';
     },
   };
+}
+
+/** Rows without their bytes, in order (epoch, sequence). */
+export function journalIndex(context: StoreContext, shardId: number): EncodedIndexRow[] {
+  return all<EncodedIndexRow>(
+    context,
+    `SELECT epoch, sequence, outcomes, coalesce(blob_length, length(bytes)) AS length,
+       blob_name AS name, blob_offset AS offset, checksum FROM journal
+     WHERE shard_id = ? ORDER BY epoch, sequence`,
+    shardId,
+  );
 }
 
 /**

@@ -63,6 +63,7 @@ const METHODS = Object.keys({
   readJournalIndex: 0,
   readJournalBytes: 0,
   foldJournal: 0,
+  readResults: 0,
   recordAttempts: 0,
   markSending: 0,
   readAttempts: 0,

@@ -8,6 +8,7 @@ import { blobNameStore } from './blob-name-store.ts';
 import { fileStore } from './file-store.ts';
 import { journalStore } from './journal-store.ts';
 import { migrate } from './migrate.ts';
+import { resultStore } from './result-store.ts';
 import { sessionStore } from './session-store.ts';
 import { shardStore } from './shard-store.ts';
 import type { StoreContext, StoreMethods, StoreVariant } from './store-context.ts';
@@ -64,6 +65,7 @@ export function openStores({ file, variant, ...options }: StoresOptions): OpenSt
     ...taskStore(context),
     ...shardStore(context),
     ...journalStore(context),
+    ...resultStore(context),
     ...attemptStore(context),
     ...blobNameStore(context),
     ...sessionStore(context),

@@ -7,6 +7,7 @@ import type { BlobNames } from '../ports/blob-names.ts';
 import type { Hint } from '../ports/database.ts';
 import type { FileRecords } from '../ports/file-records.ts';
 import type { PlanAndFinalise } from '../ports/plan-and-finalise.ts';
+import type { ResultPages } from '../ports/result-pages.ts';
 import type { Sessions } from '../ports/sessions.ts';
 import type { ShardQueue } from '../ports/shard-queue.ts';
 import type { UndeliveredAnswers } from '../ports/undelivered-answers.ts';
@@ -44,6 +45,7 @@ export interface StoreMethods
     Synchronous<PlanAndFinalise>,
     Synchronous<ShardQueue>,
     JournalStore,
+    Synchronous<ResultPages>,
     Synchronous<Attempts>,
     Synchronous<BlobNames>,
     Synchronous<Sessions>,

@@ -1,12 +1,11 @@
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { stepsOf } from '../../printed-step.ts';
 import { DatabaseWorld, type OpenDatabase } from './database-world.ts';
 import { InterleavedWork } from './interleaved-work.ts';
 
 /** Each run opens a database of its own; this many take about two seconds on SQLite. */
 const RUNS = 25;
-
-type Step = (work: InterleavedWork) => Promise<void>;
 
 export function registerInterleavingContract(open: OpenDatabase): void {
   describe('any interleaving', () => {
@@ -35,6 +34,7 @@ export function registerInterleavingContract(open: OpenDatabase): void {
 const anyBatch = fc.record({ shards: fc.integer({ min: 1, max: 5 }), count: fc.integer({ min: 1, max: 4 }) });
 const pick = fc.nat(1_000);
 
+const step = stepsOf<InterleavedWork>();
 const anyStep = fc.oneof(
   step(5, fc.tuple(pick, fc.integer({ min: 1, max: 4 })), (work, [session, limit]) =>
     work.claim(session, limit),
@@ -54,16 +54,3 @@ const anyStep = fc.oneof(
   step(2, fc.constant(null), (work) => work.finalise()),
 );
 const anySteps = fc.array(anyStep, { maxLength: 40 });
-
-/** A step that shows its arguments when a run fails. */
-function step<Args>(
-  weight: number,
-  args: fc.Arbitrary<Args>,
-  run: (work: InterleavedWork, args: Args) => Promise<void>,
-): fc.WeightedArbitrary<Step> {
-  const arbitrary = args.map((given): Step => {
-    const taken: Step = (work) => run(work, given);
-    return Object.assign(taken, { [fc.toStringMethod]: () => `${String(run)} of ${fc.stringify(given)}` });
-  });
-  return { weight, arbitrary };
-}
