@@ -109,8 +109,8 @@ async function report(
 ): Promise<string> {
   const chatResults = join(FOLDER, 'chat-results.jsonl');
   const embeddingResults = join(FOLDER, 'embedding-results.jsonl');
-  await writeFileDurably(chatResults, resultBytes(client, chat, signal), signal);
-  await writeFileDurably(embeddingResults, resultBytes(client, embeddings, signal), signal);
+  await writeFileDurably(chatResults, resultBytes(client.jobs.resultLines(chat, signal)), signal);
+  await writeFileDurably(embeddingResults, resultBytes(client.jobs.resultLines(embeddings, signal)), signal);
   return [
     await sampleTable(client, chat, signal),
     '',

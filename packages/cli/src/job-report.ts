@@ -7,7 +7,7 @@ import type { ProgressView } from './progress.ts';
 /** Kinds of failure that a summary names. */
 const ERRORS_SHOWN = 5;
 
-/** What an ended job came to; also the `--json` form. */
+/** What a job came to, or has come to; also the `--json` form. */
 export interface JobSummary {
   readonly job_id: string;
   readonly status: BatchJob['status'];
@@ -49,6 +49,12 @@ export function summaryText(summary: JobSummary): string {
     .slice(0, ERRORS_SHOWN)
     .map((error) => `${countText(error.count)} × ${error.message}`);
   return [head, tokens, ...(summary.failure === null ? [] : [summary.failure]), ...errors].join('\n  ');
+}
+
+/** Of a job that runs: what it has come to. */
+export function soFarText({ status, total, succeeded, failed }: JobSummary): string {
+  const done = `${countText(succeeded + failed)} of ${countedText(total, 'request')} done`;
+  return `${status}, ${done}: ${countText(succeeded)} succeeded, ${countText(failed)} failed`;
 }
 
 export function exitCodeOf(summary: JobSummary): ExitCode {

@@ -1,16 +1,13 @@
-import type { BoraClient } from '@bora/client';
-import type { BatchJob } from '@bora/protocol/mistral-jobs';
+import type { RawResultLine } from '@bora/client/result-lines';
 
 const LINE_BREAK = Uint8Array.of(0x0a);
 
-/** The lines of both result files in input order, with line breaks, as the server holds them. */
+/** Result lines with their line breaks, as the server holds them. */
 export async function* resultBytes(
-  client: BoraClient,
-  job: BatchJob,
-  signal?: AbortSignal,
+  lines: AsyncIterable<RawResultLine>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const line of client.jobs.resultLines(job, signal)) {
-    yield line.bytes;
+  for await (const { bytes } of lines) {
+    yield bytes;
     yield LINE_BREAK;
   }
 }

@@ -10,7 +10,10 @@ export interface ScriptedServer extends AsyncDisposable {
   readonly created: unknown[];
 }
 
-/** A server that knows one job, shows `looks` one after the other (the last again and again) and serves two result files. */
+/**
+ * A server that knows one job, shows `looks` one after the other (the last again and again) and serves two result files, as files and as what
+ * is there of them.
+ */
 export async function scriptedServer(
   looks: readonly Partial<BatchJob>[],
   files: { output: string; error: string } = { output: '', error: '' },
@@ -28,6 +31,8 @@ export async function scriptedServer(
         response.end(JSON.stringify(jobAs({})));
       } else if (path === `/v1/batch/jobs/${JOB_ID}`) {
         response.end(JSON.stringify(jobAs(looks[Math.min(at++, looks.length - 1)])));
+      } else if (path === `/v1/batch/jobs/${JOB_ID}/results`) {
+        response.end(request.url?.endsWith('kind=error') ? files.error : files.output);
       } else if (path === '/v1/files/output/content') response.end(files.output);
       else if (path === '/v1/files/error/content') response.end(files.error);
       else response.writeHead(404).end('{"detail":"No batch job matches the given query."}');

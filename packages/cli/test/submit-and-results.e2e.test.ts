@@ -103,6 +103,16 @@ test('results of a job that still runs are refused with what to do', async () =>
   assert.match(run.stderr, /no results yet[\s\S]*RUNNING, 1 of 3[\s\S]*--wait/);
 });
 
+test('results --partial writes what is there of a job that still runs, and says how far it is', async () => {
+  const files = { output: `${line(2)}\n`, error: `${line(1)}\n` };
+  const far = { ...running, completed_requests: 2, succeeded_requests: 1, failed_requests: 1 };
+  await using server = await scriptedServer([far], files);
+  const run = await bora(['results', JOB_ID, '--partial', '--url', server.url]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.stdout, `${line(1)}\n${line(2)}\n`);
+  assert.equal(run.stderr, 'RUNNING, 2 of 3 requests done: 1 succeeded, 1 failed\n');
+});
+
 test('errors are JSON on stdout with --json', async () => {
   await using server = await scriptedServer([running]);
   const run = await bora(['results', 'nobody', '--url', server.url, '--json']);

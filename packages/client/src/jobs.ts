@@ -1,12 +1,13 @@
 import type { BatchJob, BatchJobList, DeletedBatchJob, JobOrder, JobStatus, NewJob } from './job-types.ts';
 import { BoraError } from './bora-error.ts';
 import type { Clock } from './clock.ts';
+import { download } from './download.ts';
 import type { Files } from './files.ts';
 import { CreatedJobs, JobNotVisibleYet } from './not-yet.ts';
 import { allPages } from './pages.ts';
 import { outcomeOf } from './outcome.ts';
 import type { JsonObject, RequestOutcome } from './outcome.ts';
-import { mergedResultLines } from './result-lines.ts';
+import { inInputOrder, mergedResultLines } from './result-lines.ts';
 import type { RawResultLine } from './result-lines.ts';
 import type { Call, Transport } from './transport.ts';
 import { waitUntilComplete } from './wait.ts';
@@ -124,6 +125,26 @@ export class Jobs {
   /** The lines of both result files in input order, byte for byte as the server holds them. */
   resultLines(job: BatchJob, signal?: AbortSignal): AsyncGenerator<RawResultLine, void, undefined> {
     return mergedResultLines(job, (fileId) => this.#files.content(fileId, signal));
+  }
+
+  /**
+   * What became of the requests of a job so far, as `results` gives it: whatever was answered when it was called, and some of what is answered
+   * meanwhile. Of a job that has ended, all. Only Bora gives it.
+   * @throws BoraError also in the middle, where the connection breaks or the job is deleted: begin anew.
+   */
+  async *partialResults<Body = JsonObject>(
+    id: string,
+    signal?: AbortSignal,
+  ): AsyncGenerator<RequestOutcome<Body>, void, undefined> {
+    for await (const line of this.partialResultLines(id, signal)) yield outcomeOf<Body>(line);
+  }
+
+  /** The lines of `partialResults`, byte for byte as the result files of the ended job will have them. */
+  partialResultLines(id: string, signal?: AbortSignal): AsyncGenerator<RawResultLine, void, undefined> {
+    const path = `${jobPath(id)}/results`;
+    return inInputOrder((kind) =>
+      download(this.#transport, { method: 'GET', path, query: { kind }, signal }),
+    );
   }
 
   async #look(call: Call, id: string): Promise<BatchJob> {

@@ -18,8 +18,7 @@ const LINE_ID = /^batch-[0-9a-f]{8}-[0-9a-f]{8}-(\d+)$/;
 const LINE_ID_FIRST = /^\s*\{\s*"id"\s*:\s*"(batch-[0-9a-f]{8}-[0-9a-f]{8}-\d+)"/;
 
 /**
- * The lines of a job's output and error file in input order. Both files are in input order themselves and the ordinal ends each line's
- * id, so two streams and one line of each are all it holds. Where ids carry no ordinal, the output file comes first, then the error file.
+ * The lines of a job's output and error file in input order; see `inInputOrder`.
  * @throws JobNotEnded
  */
 export async function* mergedResultLines(
@@ -27,8 +26,19 @@ export async function* mergedResultLines(
   open: (fileId: string) => Promise<ReadableStream<Uint8Array>>,
 ): AsyncGenerator<RawResultLine, void, undefined> {
   if (!isComplete(job)) throw new JobNotEnded(job);
-  const output = linesOf('output', job.output_file, open);
-  const error = linesOf('error', job.error_file, open);
+  const ids = { output: job.output_file, error: job.error_file };
+  yield* inInputOrder(async (file) => (ids[file] === null ? null : await open(ids[file])));
+}
+
+/**
+ * Merges output and error lines into input order. Each kind comes in that order itself and the ordinal ends each line's id, so two streams and
+ * one line of each are all it holds. Where ids carry no ordinal, the output lines come first, then the error lines.
+ */
+export async function* inInputOrder(
+  open: (file: RawResultLine['file']) => Promise<ReadableStream<Uint8Array> | null>,
+): AsyncGenerator<RawResultLine, void, undefined> {
+  const output = linesOf('output', open);
+  const error = linesOf('error', open);
   try {
     let left = await output.next();
     let right = await error.next();
@@ -53,12 +63,12 @@ function comesFirst(output: RawResultLine, error: RawResultLine): boolean {
 }
 
 async function* linesOf(
-  file: 'output' | 'error',
-  fileId: string | null,
-  open: (fileId: string) => Promise<ReadableStream<Uint8Array>>,
+  file: RawResultLine['file'],
+  open: (file: RawResultLine['file']) => Promise<ReadableStream<Uint8Array> | null>,
 ): AsyncGenerator<RawResultLine, void, undefined> {
-  if (fileId === null) return;
-  for await (const bytes of splitLines(await open(fileId)))
+  const stream = await open(file);
+  if (stream === null) return;
+  for await (const bytes of splitLines(stream))
     if (bytes.length > 0) yield { file, ordinal: ordinalOf(bytes), bytes };
 }
 

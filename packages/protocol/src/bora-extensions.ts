@@ -35,3 +35,8 @@ export const boraErrorExtension = z.object({
   request_id: z.string().optional(),
 });
 export type BoraErrorExtension = z.infer<typeof boraErrorExtension>;
+
+/** Query of `GET /v1/batch/jobs/{id}/results` and `GET /v1/batches/{id}/results`: lines of which result file. */
+export const resultsQuery = z.object({
+  kind: z.enum(['output', 'error']).default('output'),
+});

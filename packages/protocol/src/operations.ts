@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BATCH_ENDPOINTS } from './batch-endpoints.ts';
 import * as access from './bora-access.ts';
+import { resultsQuery } from './bora-extensions.ts';
 import * as upstreams from './bora-upstreams.ts';
 import * as files from './mistral-files.ts';
 import * as jobs from './mistral-jobs.ts';
@@ -181,6 +182,15 @@ export const OPERATIONS: readonly Operation[] = [
     answer: json(jobs.batchJob),
   },
   {
+    method: 'GET',
+    path: '/v1/batch/jobs/{job_id}/results',
+    group: JOBS,
+    summary: 'Read the result lines that are there, while the job runs too.',
+    scope: 'read',
+    query: resultsQuery,
+    answer: { kind: 'bytes', type: 'application/x-ndjson' },
+  },
+  {
     method: 'POST',
     path: '/v1/batch/jobs/{job_id}/cancel',
     group: JOBS,
@@ -222,6 +232,15 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Look at a batch.',
     scope: 'read',
     answer: json(batches.openAiBatch),
+  },
+  {
+    method: 'GET',
+    path: '/v1/batches/{batch_id}/results',
+    group: BATCHES,
+    summary: 'Read the result lines that are there, while the batch runs too.',
+    scope: 'read',
+    query: resultsQuery,
+    answer: { kind: 'bytes', type: 'application/x-ndjson' },
   },
   {
     method: 'POST',

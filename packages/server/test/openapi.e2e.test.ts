@@ -143,10 +143,12 @@ test('what the handlers really answer has the shapes that are described, and not
   const { id: job_id } = (await call('POST', '/v1/batch/jobs', { body: job })) as { id: string };
   await whole.client.jobs.waitUntilComplete(job_id, { intervalMs: 20 });
   await call('GET', '/v1/batch/jobs/{job_id}', { ids: { job_id }, query: '?inline=true' });
+  await call('GET', '/v1/batch/jobs/{job_id}/results', { ids: { job_id } });
   const batch = { input_file_id: file_id, endpoint: CHAT, completion_window: '24h' };
   const { id: batch_id } = (await call('POST', '/v1/batches', { body: batch })) as { id: string };
   await call('POST', '/v1/batches/{batch_id}/cancel', { ids: { batch_id } });
   await call('GET', '/v1/batches/{batch_id}', { ids: { batch_id } });
+  await call('GET', '/v1/batches/{batch_id}/results', { ids: { batch_id }, query: '?kind=error' });
   await call('GET', '/v1/batches');
   await call('GET', '/v1/batch/jobs');
   await call('POST', '/v1/batch/jobs/{job_id}/cancel', { ids: { job_id } });

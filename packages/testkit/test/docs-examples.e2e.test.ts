@@ -72,6 +72,7 @@ const CLIENT_EXAMPLES = [
   /^3 jobs: .*\n250 answers, [1-9]\d* tokens\n$/,
   /^\{.*object: 'list',.*embedding: \[/s,
   /^true SUCCESS [1-9]\d*\n(output \d+\n)+$/,
+  /^([01] succeeded\n){1,2}$/,
   /^job_not_found 404 false\n$/,
 ];
 

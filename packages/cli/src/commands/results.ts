@@ -6,7 +6,7 @@ import { writeFileDurably } from '../durable-file.ts';
 import { withExample, withExitCodes } from '../command-help.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import { exitCodeOf, summaryOf, summaryText } from '../job-report.ts';
+import { exitCodeOf, soFarText, summaryOf, summaryText } from '../job-report.ts';
 import { resultBytes } from '../result-bytes.ts';
 import { callServer } from '../run-action.ts';
 import type { ServerCall } from '../run-action.ts';
@@ -17,6 +17,7 @@ import { watchJob } from '../watch-job.ts';
 interface ResultsFlags extends ServerFlags {
   readonly output?: string;
   readonly wait?: boolean;
+  readonly partial?: boolean;
 }
 
 export function addResultsCommand(program: Command): void {
@@ -29,7 +30,8 @@ export function addResultsCommand(program: Command): void {
     )
     .argument('<job>', 'id of the job')
     .option('-o, --output <file>', 'write the lines to this file, whole or not at all')
-    .option('--wait', 'wait for the end first');
+    .option('--wait', 'wait for the end first')
+    .option('--partial', 'do not wait for the end: the lines that are there, in order');
   withExitCodes(
     withExample(
       addServerFlags(command),
@@ -46,26 +48,27 @@ async function results(
   const job = flags.wait
     ? await watchJob(client, jobId, output, signal)
     : await client.jobs.get(jobId, { inline: false }, signal);
-  if (!isComplete(job))
+  const isEnded = isComplete(job);
+  if (!isEnded && !flags.partial)
     throw new CliError(`Job ${job.id} has no results yet.`, {
       exitCode: EXIT.usage,
       why: `It is ${job.status}, ${job.completed_requests} of ${job.total_requests} requests done.`,
-      whatToDo: 'Run the command with --wait, or later.',
+      whatToDo: 'Run the command with --wait, or later. With --partial it gives what is there.',
     });
   const summary = summaryOf(job);
-  const lines = resultBytes(client, job, signal);
+  const report = isEnded ? summaryText(summary) : soFarText(summary);
+  const lines = resultBytes(
+    isEnded ? client.jobs.resultLines(job, signal) : client.jobs.partialResultLines(job.id, signal),
+  );
   if (flags.output !== undefined) {
     await writeFileDurably(flags.output, lines, signal);
-    output.result(
-      { ...summary, output: flags.output },
-      `${summaryText(summary)}\n\nResults: ${flags.output}`,
-    );
+    output.result({ ...summary, output: flags.output }, `${report}\n\nResults: ${flags.output}`);
   } else if (flags.json) {
     output.result(summary, '');
   } else {
     for await (const bytes of lines)
       if (!process.stdout.write(bytes)) await once(process.stdout, 'drain', { signal });
-    output.say(summaryText(summary));
+    output.say(report);
   }
-  return exitCodeOf(summary);
+  return isEnded ? exitCodeOf(summary) : EXIT.ok;
 }

@@ -128,7 +128,7 @@ async function finishRun(
         : `Running ${input}. If it is stopped, the same command continues it.`,
     );
     const ended = await watchJob(client, job.id, output, signal);
-    await writeFileDurably(flags.output, resultBytes(client, ended, signal), signal);
+    await writeFileDurably(flags.output, resultBytes(client.jobs.resultLines(ended, signal)), signal);
     begun = { ...begun, summary: summaryOf(ended) };
   }
   await writeRunState(folder, begun);

@@ -30,7 +30,9 @@ import { cancelJobRoute } from './mistral/cancel-job.ts';
 import { createJobRoute } from './mistral/create-job.ts';
 import { deleteJobRoute } from './mistral/delete-job.ts';
 import { getJobRoute } from './mistral/get-job.ts';
+import { jobResultsRoute } from './mistral/job-results.ts';
 import { listJobsRoute } from './mistral/list-jobs.ts';
+import { batchResultsRoute } from './openai/batch-results.ts';
 import { cancelBatchRoute } from './openai/cancel-batch.ts';
 import { createBatchRoute } from './openai/create-batch.ts';
 import { getBatchRoute } from './openai/get-batch.ts';
@@ -83,12 +85,14 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   createJobRoute(app, deps);
   listJobsRoute(app, deps);
   getJobRoute(app, deps);
+  jobResultsRoute(app, deps);
   cancelJobRoute(app, deps);
   deleteJobRoute(app, deps);
 
   createBatchRoute(app, deps);
   listBatchesRoute(app, deps);
   getBatchRoute(app, deps);
+  batchResultsRoute(app, deps);
   cancelBatchRoute(app, deps);
 
   createUploadRoute(app, deps);

@@ -12,6 +12,8 @@ const EXPOSED = [
   'content-range',
   'accept-ranges',
   'etag',
+  'x-bora-complete',
+  'x-bora-lines',
 ].join(', ');
 
 /** A day; browsers keep a preflight for as long as they like at most (Chromium: two hours). */
