@@ -6,6 +6,7 @@ import type { GatewayAnswer } from '../../gateway/gateway.ts';
 import type { HeldBytes } from '../call-memory.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { ApiError } from '../errors.ts';
+import { capRetryAfter } from './cap-retry-after.ts';
 
 /** Of the answer: what concerns the connection to the upstream, and what is Bora's own to say, stays behind. */
 const KEPT_BACK = new Set([
@@ -33,7 +34,7 @@ export function forwardRoutes(app: FastifyInstance, deps: ApiDependencies): void
       });
       return reply
         .code(answer.status)
-        .headers(withoutKeptBack(answer.headers))
+        .headers(withoutKeptBack(capRetryAfter(answer.headers, deps.clock.now())))
         .header('x-bora-upstream', answer.upstream)
         .send(answer.body);
     });
