@@ -81,7 +81,12 @@ for (const [what, change, refusal] of [
   [
     'bytes as text',
     { bytes: '3' },
-    [400, "Invalid type for 'bytes': expected a number, but got a string instead.", 'bytes', 'invalid_type'],
+    [
+      400,
+      "Invalid type for 'bytes': expected an integer, but got a string instead.",
+      'bytes',
+      'invalid_type',
+    ],
   ],
   [
     'too little time for its file',

@@ -88,8 +88,11 @@ function nameOf(value: unknown): string {
     .replace(/^a (?=i)/, 'an ');
 }
 
+/** Every number of the API is an integer. */
+const NAMES: Readonly<Record<string, string>> = { int: 'integer', number: 'integer', record: 'object' };
+
 function withArticle(expected: string): string {
-  const name = expected === 'int' ? 'integer' : expected === 'record' ? 'object' : expected;
+  const name = NAMES[expected] ?? expected;
   return `${/^[aeio]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
