@@ -17,10 +17,10 @@ const SAMPLE_TYPE: Readonly<Record<OpenAiUploadPurpose, SampleType>> = {
   vision: 'ocr_input',
 };
 
-/** The members of `expires_after[…]` in a form's text parts; undefined if there are none. */
+/** The members of `expires_after[…]`, or `expires_after.…` as Azure writes it, in a form's text parts; undefined if there are none. */
 export function expiresAfterIn(fields: ReadonlyMap<string, string>): Record<string, string> | undefined {
   const members = [...fields].flatMap(([name, value]) => {
-    const member = /^expires_after\[(.*)\]$/.exec(name)?.[1];
+    const [, bracketed, member = bracketed] = /^expires_after(?:\[(.*)\]|\.(.*))$/.exec(name) ?? [];
     return member === undefined ? [] : [[member, value] as const];
   });
   return members.length === 0 ? undefined : Object.fromEntries(members);
