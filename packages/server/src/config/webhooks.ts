@@ -7,7 +7,7 @@ const EVENTS = END_STATES.map((state) => `${EVENT_PREFIX}${state}` as const);
 
 /** Who is told of batches that end, as `bora.yaml` describes it under `webhooks`. */
 export const fileWebhook = z.strictObject({
-  /** Shown in logs and metrics; default: host and path of the URL. What is not delivered yet belongs to the name. */
+  /** Shown in logs and metrics; default: host and port of the URL. What is not delivered yet belongs to the name. */
   name: z.string().min(1).max(64).optional(),
   url: z.string(),
   /** What signs: `whsec_` and base64, or any text. */
@@ -58,7 +58,8 @@ function optionsOf(
         'without a user or a password.',
     );
   }
-  const name = described.name ?? `${url.host}${url.pathname === '/' ? '' : url.pathname}`;
+  // Paths of receivers often are secrets, and names are shown.
+  const name = described.name ?? url.host;
   const events: readonly string[] = described.events ?? EVENTS;
   return {
     name,
