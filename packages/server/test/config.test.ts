@@ -40,6 +40,7 @@ test('without any word from anybody the defaults hold', () => {
   assert.equal(config.maxLineBytes, 16 * MIB);
   assert.equal(config.maxFileBytes, null);
   assert.deepEqual(config.upstreams, []);
+  assert.deepEqual(config.webhooks, []);
 });
 
 test('a flag wins over the environment, the environment over the file, the file over the default', () => {
@@ -233,6 +234,53 @@ test('origins are read as browsers send them', () => {
   assert.deepEqual(read('nobody'), []);
   assert.equal(read(''), null);
 });
+
+test('bora.yaml names webhooks, with secrets of its own or from the environment', () => {
+  const yaml = `
+webhooks:
+  - url: https://app.example:8443/hooks/secret?of=mine
+    secret_env: HOOK_SECRET
+  - url: http://127.0.0.1:8080
+    name: team
+    secret: any words
+    workspace: team
+    events: [batch.expired, batch.failed]
+`;
+  const { webhooks } = readConfig(withFile(yaml, { env: { HOOK_SECRET: 'whsec_AAEC' } }));
+  assert.deepEqual(webhooks, [
+    {
+      name: 'app.example:8443',
+      url: 'https://app.example:8443/hooks/secret?of=mine',
+      key: Buffer.from([0, 1, 2]),
+      workspace: null,
+      states: ['completed', 'failed', 'expired', 'cancelled'],
+    },
+    {
+      name: 'team',
+      url: 'http://127.0.0.1:8080/',
+      key: Buffer.from('any words'),
+      workspace: 'team',
+      states: ['failed', 'expired'],
+    },
+  ]);
+});
+
+for (const [what, webhook, wanted] of [
+  ['without a secret', 'url: "http://a"', /Webhook a needs one secret, .* in `secret_env` .* or in `secret`/],
+  ['with two secrets', 'url: "http://a", secret: x, secret_env: X', /needs one secret, .* and not both/],
+  ['whose variable is not set', 'url: "http://a", secret_env: X', /environment variable X, which is not set/],
+  ['with a broken secret', 'url: "http://a", secret: whsec_a-b', /The secret of webhook a .* is not base64/],
+  ['with an empty secret', 'url: "http://a", secret: whsec_', /The secret of webhook a .* is not base64/],
+  ['without a URL', 'secret: x', /webhooks\[0\]\.url/],
+  ['at a path', 'url: /hooks, secret: x', /url is "\/hooks"; it must be a URL such as https/],
+  ['with a password', 'url: "http://a:b@c", secret: x', /without a user or a password/],
+  ['of an unknown event', 'url: "http://a", secret: x, events: [batch.done]', /webhooks\[0\]\.events\[0\]/],
+  ['of a mistyped key', 'url: "http://a", secrt: x', /no option "secrt"\. Did you mean "secret"/],
+  ['twice', 'url: "http://a/1", secret: x }, { url: "http://a/2", secret: x', /Two webhooks are called a/],
+] as const) {
+  test(`a webhook ${what} is refused with a sentence`, () =>
+    assert.match(refusal(withFile(`webhooks: [{ ${webhook} }]`)), wanted));
+}
 
 test('upstreams in two places are refused', () => {
   const sources = withFile('upstreams: [{ url: "http://a" }]', { env: { BORA_UPSTREAM: 'http://b' } });

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { readConfig } from '@bora/server/config/config';
+import { signedEvent } from '@bora/server/webhooks/signed-event';
 import type { WholeBora } from '../src/whole-bora.ts';
 import { startWholeBora } from '../src/whole-bora.ts';
 
@@ -62,6 +64,37 @@ test('the TypeScript of the page about moving from OpenAI runs as it stands, to 
   const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', program], { cwd: ROOT });
   const job = await whole.client.jobs.waitUntilComplete(stdout.trim(), { intervalMs: 20 });
   assert.deepEqual([job.status, job.succeeded_requests], ['SUCCESS', 1]);
+});
+
+test('the TypeScript of the page about operation verifies an event, and asks for its batch', async () => {
+  const [code = '', ...more] = blocks('docs/operation.md', 'ts');
+  assert.deepEqual(more, []);
+  const requests = [{ custom_id: 'a', body: { messages: [{ role: 'user', content: 'hello' }] } }];
+  const asked = { endpoint: '/v1/chat/completions', model: 'mistral-small-latest', requests } as const;
+  const { id: batchId } = await whole.client.jobs.create(asked);
+  await whole.client.jobs.waitUntilComplete(batchId, { intervalMs: 20 });
+  const program = code
+    .replace(ADDRESS, whole.url)
+    .replace('.listen(8080)', '.listen(0, function () { process.send(this.address().port); })');
+  const receiver = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    cwd: ROOT,
+    env: { ...process.env, HOOK_SECRET: 'words' },
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  try {
+    const [port] = (await once(receiver, 'message')) as [number];
+    const now = Date.now();
+    const event = { webhook: 'it', batchId, state: 'completed', endedAt: now, attempts: 1 } as const;
+    const post = async (key: string): Promise<number> => {
+      const { body, headers } = signedEvent(event, Buffer.from(key), now);
+      return (await fetch(`http://127.0.0.1:${port}`, { method: 'POST', body, headers })).status;
+    };
+    const printed = once(receiver.stdout!, 'data');
+    assert.deepEqual([await post('other words'), await post('words')], [400, 200]);
+    assert.match(String((await printed)[0]), new RegExp(`id: 'batch_${batchId.replaceAll('-', '')}'`));
+  } finally {
+    receiver.kill();
+  }
 });
 
 /** What each example of the page about the client prints, in their order. */

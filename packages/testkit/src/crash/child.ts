@@ -40,6 +40,7 @@ const bora = await Bora.fromEnv(
       BORA_UPSTREAM: plan.upstream,
       BORA_UPSTREAM_MAX_IN_FLIGHT: String(CHILD_WINDOW),
       BORA_PORT: '0',
+      ...(plan.config === undefined ? {} : { BORA_CONFIG: plan.config }),
     },
   },
   {

@@ -21,6 +21,8 @@ export interface CrashPlan {
   readonly defect: PlantedDefect | null;
   /** How far its clock is ahead of the real one; `advance <ms>` on its standard input adds to it. */
   readonly clockAheadMs: number;
+  /** Its `bora.yaml`; absent: it has none. */
+  readonly config?: string;
   /** Where it leaves the name of each stop point as it passes it; absent: nowhere. */
   readonly trace?: string;
 }
