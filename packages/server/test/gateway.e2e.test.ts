@@ -1,67 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { Mistral } from '@mistralai/mistralai';
 import { startWholeBora } from '@bora/testkit/whole-bora';
 import type { WholeBora } from '@bora/testkit/whole-bora';
+import { startOpenUpstream } from './open-upstream.ts';
+import type { Received } from './open-upstream.ts';
 
 const CHAT = '/v1/chat/completions';
-
-interface Received {
-  readonly path: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly text: string;
-  readonly body: {
-    readonly model?: string;
-    readonly stream?: boolean;
-    readonly messages?: readonly { content: string }[];
-  };
-  readonly response: ServerResponse;
-}
-
-interface OpenUpstream extends AsyncDisposable {
-  readonly url: string;
-  /** The next call that came and is not taken yet. */
-  next(): Promise<Received>;
-}
-
-/** An upstream with the model `m` whose calls stay open until the test answers them. */
-async function startOpenUpstream(): Promise<OpenUpstream> {
-  const arrived: Received[] = [];
-  const waiting: ((call: Received) => void)[] = [];
-  const server = createServer((request, response) => {
-    if (request.url === '/v1/models') {
-      response.end(JSON.stringify({ object: 'list', data: [{ id: 'm', object: 'model' }] }));
-      return;
-    }
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const text = Buffer.concat(chunks).toString();
-      const { url: path = '', headers } = request;
-      const came = { path, headers, text, body: JSON.parse(text) as Received['body'], response };
-      const take = waiting.shift();
-      if (take === undefined) arrived.push(came);
-      else take(came);
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    next: () => {
-      const came = arrived.shift();
-      return came === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(came);
-    },
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 function call(whole: WholeBora, body: unknown, path = CHAT, signal?: AbortSignal): Promise<Response> {
   return fetch(`${whole.url}${path}`, {

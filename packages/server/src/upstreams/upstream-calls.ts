@@ -61,7 +61,9 @@ export class UpstreamCalls implements AsyncDisposable {
     };
     signal.addEventListener('abort', onAbort);
     try {
-      const headers = [...Object.entries(request.headers).flat(), ...this.#headers];
+      const { formType } = request;
+      const own = formType === undefined ? this.#headers : this.#headersWith(formType);
+      const headers = [...Object.entries(request.headers).flat(), ...own];
       const path = this.#prefix + request.endpoint;
       const answer = await call.run({ method: 'POST', path, headers, body: request.body });
       answer.body.once('close', settle);
@@ -107,9 +109,12 @@ export class UpstreamCalls implements AsyncDisposable {
   }
 
   #headersFor({ contentType, length }: StreamedBody): string[] {
-    const at = this.#headers.indexOf('content-type') + 1;
-    const headers = this.#headers.with(at, contentType);
+    const headers = this.#headersWith(contentType);
     return length === null ? headers : [...headers, 'content-length', String(length)];
+  }
+
+  #headersWith(contentType: string): string[] {
+    return this.#headers.with(this.#headers.indexOf('content-type') + 1, contentType);
   }
 
   async #call(request: HttpRequest, timeoutMs: number, signal?: AbortSignal): Promise<CallResult> {

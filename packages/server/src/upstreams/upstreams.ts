@@ -158,6 +158,8 @@ export interface ForwardSlot extends Pick<Slot, 'upstream' | 'renamed' | 'releas
 export interface ForwardRequest {
   readonly endpoint: string;
   readonly body: Uint8Array;
+  /** The content type of a body that is a form, with its boundary. Default: it is JSON. */
+  readonly formType?: string;
   /** What of the caller's headers goes on, in lower case; beside those of every call to the upstream. */
   readonly headers: Readonly<Record<string, string>>;
 }

@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { FORWARDED_ENDPOINTS } from '@bora/protocol/operations';
 import type { FastifyInstance } from 'fastify';
-import { GatewayRefused } from '../../gateway/gateway.ts';
+import { boundaryOf } from '../../bytes/form-fields.ts';
+import { GatewayRefused } from '../../gateway/gateway-refused.ts';
 import type { GatewayAnswer } from '../../gateway/gateway.ts';
 import type { HeldBytes } from '../call-memory.ts';
 import type { ApiDependencies } from '../dependencies.ts';
@@ -50,11 +51,12 @@ async function forward(
 ): Promise<GatewayAnswer> {
   using held = memory.hold();
   const body = await readWhole(request, settings.maxLineBytes, held);
-  // Of the caller's headers this one alone: its key is for Bora, not for the upstream.
-  const { accept } = request.headers;
+  // Of the caller's headers this one and a form's type alone: its key is for Bora, not for the upstream.
+  const { accept, 'content-type': type = '' } = request.headers;
   const headers: Record<string, string> = accept === undefined ? {} : { accept };
+  const formType = boundaryOf(type) === null ? undefined : type;
   try {
-    return await gateway.forward({ endpoint, body, headers }, gone);
+    return await gateway.forward({ endpoint, body, formType, headers }, gone);
   } catch (error) {
     throw error instanceof GatewayRefused ? refusalOf(error) : error;
   }
