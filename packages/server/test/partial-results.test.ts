@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { faultyDatabase, InjectedFault } from '@bora/testkit/faulty-database';
 import { stepsOf } from '@bora/testkit/printed-step';
 import fc from 'fast-check';
-import { ResultsGone } from '../src/batches/partial-results.ts';
+import { readPartialResults, ResultsGone } from '../src/batches/partial-results.ts';
 import { FileContentMissing } from '../src/files/content.ts';
 import { BlobMissingError } from '../src/storage/ports/blobs.ts';
 import type { ResultPart } from '../src/storage/ports/shard-queue.ts';
@@ -124,6 +125,22 @@ describe('partial results', OPTIONS, () => {
     const { outputFileId } = await results.world.batch(results.batchId);
     await results.world.database.deleteFile(results.world.workspaceId, outputFileId!);
     await assert.rejects(reader.takeAll(), ResultsGone);
+  });
+
+  it('a reader meets an error of the database as an error, never as an end', async () => {
+    await using results = await startJournaled();
+    const plan = (method: string, call: number) =>
+      method === 'readResults' && call === 2 ? 'fail-before' : 'pass';
+    const { workspaceId } = results.world;
+    const database = faultyDatabase(results.world.database, plan);
+    const reader = readPartialResults(
+      { database, blobs: results.blobs },
+      { workspaceId, id: results.batchId },
+      'output',
+      PAGE_BYTES,
+    );
+    await reader.next();
+    await assert.rejects(reader.next(), InjectedFault);
   });
 
   it('holds one page of lines, however much there is', async () => {

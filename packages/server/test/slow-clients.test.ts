@@ -5,6 +5,8 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { MistralFile } from '@bora/protocol/mistral-files';
+import type { BatchJob } from '@bora/protocol/mistral-jobs';
+import { newShards } from '@bora/testkit/contracts/database/database-world';
 import { filePart, formOf, FORM_TYPE, GOOD_LINE } from '@bora/testkit/hostile/form';
 import { bytesOfCall, connectTo, rawCall } from '@bora/testkit/hostile/raw-call';
 import { tracesBecome, tracesIn } from '@bora/testkit/hostile/traces';
@@ -48,6 +50,28 @@ async function uploadLarge(server: ApiServer): Promise<MistralFile> {
     body: formOf([filePart(content, 'filename="a.pdf"')]),
   });
   return JSON.parse(body) as MistralFile;
+}
+
+/** A job that is not finalised, with one line of results: more than the buffers of two sockets hold. */
+async function commitLargeResult({ app, database, blobs }: ApiServer): Promise<string> {
+  const job = { endpoint: '/v1/chat/completions', model: 'm', requests: [{ body: { messages: [] } }] };
+  const created = await app.inject({ method: 'POST', url: '/v1/batch/jobs', payload: job });
+  const session = await database.openSession();
+  const plan = (await database.claimTask(session))!;
+  await database.addShards(plan, newShards(1, 1));
+  await database.finishPlan(plan, { totalRequests: 1, routes: null });
+  const [shard] = await database.claimShards({ session, routes: 'any', limit: 1, perBatch: 1 });
+  const [name] = await database.reserveBlobs(session, 1);
+  const writer = await blobs.create(name);
+  const text = 'x'.repeat(32 * 1024 * 1024);
+  await writer.write(Buffer.from(`{"id":"batch-0000aaaa-0000bbbb-0","text":"${text}"}\n`));
+  const blob = { kind: 'object', offset: 0, ...(await writer.finish()) } as const;
+  const unjournaled = { succeeded: 1, failed: 0, inputTokens: 0, outputTokens: 0 };
+  const parts = [{ kind: 'output', blob, lines: 1 }] as const;
+  await database.commitShards(session, [
+    { shardId: shard.id, epoch: shard.epoch, parts, errors: {}, unjournaled },
+  ]);
+  return created.json<BatchJob>().id;
 }
 
 for (const [where, sent] of [
@@ -95,6 +119,19 @@ test('a download that is not taken is cut, and its file is let go', TIMEOUT, asy
   await once(socket, 'readable');
   await tracesBecome(server.dataFolder, { files: 1, handles: 0 });
   assert.ok((await textUntilClosed(socket)).length < file.bytes);
+  assert.ok(await isServed(server));
+});
+
+test('partial results that are not taken are cut, and their blob is let go', TIMEOUT, async () => {
+  await using server = await startApiServer({ settings: STALL });
+  const batchId = await commitLargeResult(server);
+  const socket = connectTo(server.url);
+  socket.write(`GET /v1/batch/jobs/${batchId}/results HTTP/1.1\r\nhost: x\r\n\r\n`);
+  await once(socket, 'readable');
+  await tracesBecome(server.dataFolder, { files: 1, handles: 0 });
+  const text = await textUntilClosed(socket);
+  assert.match(text, /^HTTP\/1\.1 200 /);
+  assert.ok(!text.includes('}'), 'its one line is not whole');
   assert.ok(await isServed(server));
 });
 
