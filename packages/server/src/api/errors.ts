@@ -1,4 +1,5 @@
 import type { ErrorBody } from '@bora/protocol/mistral-errors';
+import { ResultsGone } from '../batches/partial-results.ts';
 import { isDiskFailure, isDiskFull } from '../files/storage-failure.ts';
 import { UploadInterrupted } from '../files/upload-errors.ts';
 import { BlobMissingError } from '../storage/ports/blobs.ts';
@@ -97,6 +98,7 @@ export function diskFull(): ApiError {
 /** What went wrong as a refusal. Causes that are nobody's request become 5xx without their inner message, which only the log gets. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
+  if (error instanceof ResultsGone) return jobNotFound();
   if (isDiskFull(error)) return diskFull();
   if (error instanceof DatabaseRefused) return new ApiError('storage_unavailable', error.message);
   if (error instanceof BlobMissingError) return new ApiError('storage_unavailable', error.message);
