@@ -44,8 +44,11 @@ describe("a batch through OpenAI's SDK", () => {
         endpoint: CHAT,
         completion_window: '24h',
         metadata: { run: 'first' },
+        output_expires_after: { anchor: 'created_at', seconds: 3600 },
       });
       openAiBatch.parse(created);
+      assert.match(created._request_id ?? '', /^[0-9a-f-]{36}$/);
+      await client.files.delete(file.id);
       assert.equal(created.status, 'validating');
       assert.equal(created.expires_at, created.created_at + 86_400);
 
@@ -64,6 +67,16 @@ describe("a batch through OpenAI's SDK", () => {
         total_tokens: 34,
       });
 
+      for (const [fileId, name] of [
+        [batch.output_file_id!, 'output'],
+        [batch.error_file_id!, 'error'],
+      ]) {
+        const result = await client.files.retrieve(fileId);
+        assert.deepEqual(
+          [result.filename, result.purpose, result.expires_at! - result.created_at],
+          [`${batch.id}_${name}.jsonl`, 'batch_output', 3600],
+        );
+      }
       const output = await linesOf(client, batch.output_file_id!);
       for (const line of output) openAiResultLine.parse(line);
       assert.deepEqual(

@@ -57,7 +57,9 @@ describe('every call of OpenAI works', () => {
   for (const prefix of ['/v1', '/v1/v1', '//v1', '/v1/', '/v1/v1/', '/v1//v1']) {
     test(`at an address that makes its path begin with ${prefix}`, async () => {
       for (const [method, path, status] of calls()) {
-        assert.equal((await call(server, prefix + path, { method })).status, status, prefix + path);
+        const answer = await call(server, prefix + path, { method });
+        assert.equal(answer.status, status, prefix + path);
+        assert.match(answer.headers.get('x-request-id') ?? '', /^[0-9a-f-]{36}$/);
       }
     });
   }

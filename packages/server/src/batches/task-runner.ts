@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { openAiIdOf } from '@bora/protocol/openai-batches';
 import type { Task } from '../storage/ports/plan-and-finalise.ts';
 import { Bell } from '../observe/bell.ts';
 import type { Clock } from '../observe/clock.ts';
@@ -93,11 +94,13 @@ export class TaskRunner {
   async #finalise(task: Task): Promise<void> {
     const { database, log } = this.#deps;
     const batch = task.subjectId;
+    // As OpenAI's result files are called (every copy of its API has it so); Mistral's names are not known.
+    const name = openAiIdOf(batch);
     const end = await database.finalise(task, {
       outputFileId: randomUUID(),
       errorFileId: randomUUID(),
-      outputFilename: `${batch}_output.jsonl`,
-      errorFilename: `${batch}_error.jsonl`,
+      outputFilename: `${name}_output.jsonl`,
+      errorFilename: `${name}_error.jsonl`,
     });
     if (end !== null) log.info({ batch, ...end }, 'a job ended');
   }
