@@ -85,7 +85,7 @@ const CLIENTS: readonly Client[] = [
     read: bothFiles,
   },
   {
-    name: 'bespokelabs curator, over the Python SDK, with bytes for a file',
+    name: 'curator, with bytes for a file',
     base: '/v1',
     headers: PYTHON,
     form: ['purpose', 'file'],
@@ -116,7 +116,7 @@ const CLIENTS: readonly Client[] = [
     read: bothFiles,
   },
   {
-    name: 'ellmer, over libcurl, which says nothing of itself',
+    name: 'ellmer, which says nothing of itself',
     base: '/v1',
     headers: { authorization: 'Bearer any', 'user-agent': 'r-ellmer/0.4.0', accept: '*/*' },
     form: ['purpose', 'file'],
