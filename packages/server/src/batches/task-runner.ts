@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { openAiIdOf } from '@bora/protocol/openai-batches';
 import type { Task } from '../storage/ports/plan-and-finalise.ts';
 import { Bell } from '../observe/bell.ts';
 import type { Clock } from '../observe/clock.ts';
@@ -95,7 +94,7 @@ export class TaskRunner {
     const { database, log } = this.#deps;
     const batch = task.subjectId;
     // As OpenAI's result files are called (every copy of its API has it so); Mistral's names are not known.
-    const name = openAiIdOf(batch);
+    const name = `batch_${batch.replaceAll('-', '')}`;
     const end = await database.finalise(task, {
       outputFileId: randomUUID(),
       errorFileId: randomUUID(),
