@@ -14,7 +14,7 @@ import type { RequestRules } from './lines/request-rules.ts';
 const FAULTS_KEPT = 100;
 /**
  * Ids that are looked at one by one, because the filter has seen them before; 25 MiB with their texts. A file with more of them has
- * that many repeated ids in truth, or more lines than the filter can tell apart (some 10 million); those beyond are not counted.
+ * that many repeated ids in truth, or more lines than the filters can tell apart (some 20 million); those beyond are not counted.
  */
 const SUSPECTS_KEPT = 250_000;
 /** Of longer ones the SHA-256 is kept, which is as long. */
