@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { errorBody } from './mistral-errors.ts';
 import { openAiErrorBody } from './openai-errors.ts';
+import { webhookEvent } from './openai-webhooks.ts';
 import { OPERATIONS } from './operations.ts';
 import type { Content, Operation } from './operations.ts';
 
@@ -32,6 +33,7 @@ export function openApiDocument(version: string): Json {
     },
     tags: [...new Set(OPERATIONS.map(({ group }) => group))].map((name) => ({ name })),
     paths,
+    webhooks: { batch: { post: WEBHOOK } },
     components: {
       securitySchemes: {
         key: {
@@ -54,6 +56,24 @@ export function openApiDocument(version: string): Json {
     },
   };
 }
+
+/** What Bora calls, instead of being called. */
+const WEBHOOK: Json = {
+  summary: 'A batch has ended.',
+  description:
+    'Posted to each address under `webhooks` in `bora.yaml`, signed as Standard Webhooks say, until it is answered with 2xx: for three days at most.',
+  parameters: ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => ({
+    name,
+    in: 'header',
+    required: true,
+    schema: { type: 'string' },
+  })),
+  requestBody: {
+    required: true,
+    content: { 'application/json': { schema: schemaOf(webhookEvent, 'output') } },
+  },
+  responses: { '2XX': { description: 'It is told.' }, 410: { description: 'Tell me nothing more.' } },
+};
 
 function describe({ path, group, summary, scope, query, takesKey, body, answer }: Operation): Json {
   const parameters = [

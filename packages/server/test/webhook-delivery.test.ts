@@ -172,6 +172,15 @@ describe('a webhook is told of a batch that ended', { timeout: 60_000 }, () => {
   });
 });
 
+it('a webhook of a workspace that is not there is warned of at the start', async () => {
+  await using world = await DeliveryWorld.open(status(200));
+  await world.deliveryTo([{ ...world.receiver, workspace: 'nobody' }]).configure();
+  assert.deepEqual(
+    world.logLines('a webhook names a workspace that is not there').map(({ workspace }) => workspace),
+    ['nobody'],
+  );
+});
+
 it('waits for a retry grow to an hour, each up to a half shorter', () => {
   fc.assert(
     fc.property(

@@ -1,9 +1,6 @@
+import { BATCH_ENDS, WEBHOOK_EVENTS } from '@bora/protocol/openai-webhooks';
 import { z } from 'zod';
 import { ConfigError } from './config-error.ts';
-
-const EVENT_PREFIX = 'batch.';
-const END_STATES = ['completed', 'failed', 'expired', 'cancelled'] as const;
-const EVENTS = END_STATES.map((state) => `${EVENT_PREFIX}${state}` as const);
 
 /** Who is told of batches that end, as `bora.yaml` describes it under `webhooks`. */
 export const fileWebhook = z.strictObject({
@@ -17,7 +14,7 @@ export const fileWebhook = z.strictObject({
   /** Name or id of the workspace whose batches it is told of; without it all. */
   workspace: z.string().min(1).optional(),
   /** Without it all. */
-  events: z.array(z.enum(EVENTS)).min(1).optional(),
+  events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).optional(),
 });
 export type FileWebhook = z.infer<typeof fileWebhook>;
 
@@ -29,7 +26,8 @@ export interface WebhookOptions {
   readonly key: Uint8Array;
   /** Null: all. */
   readonly workspace: string | null;
-  readonly states: readonly (typeof END_STATES)[number][];
+  /** Ends of batches that it is told of. */
+  readonly states: readonly (typeof BATCH_ENDS)[number][];
 }
 
 /** @throws ConfigError */
@@ -60,13 +58,13 @@ function optionsOf(
   }
   // Paths of receivers often are secrets, and names are shown.
   const name = described.name ?? url.host;
-  const events: readonly string[] = described.events ?? EVENTS;
+  const { events = WEBHOOK_EVENTS } = described;
   return {
     name,
     url: url.href,
     key: keyOf(name, secretOf(name, described, env)),
     workspace: described.workspace ?? null,
-    states: END_STATES.filter((state) => events.includes(`${EVENT_PREFIX}${state}`)),
+    states: BATCH_ENDS.filter((end) => events.includes(`batch.${end}`)),
   };
 }
 

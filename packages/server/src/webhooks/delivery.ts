@@ -3,11 +3,12 @@ import type { Clock } from '../observe/clock.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Database } from '../storage/ports/database.ts';
-import type { Webhook, WebhookEvent } from '../storage/ports/webhook-events.ts';
+import type { Webhook, WebhookEvent, WebhookEvents } from '../storage/ports/webhook-events.ts';
 import { ANSWER_WITHIN_MS, postEvent } from './post-event.ts';
 import { GIVE_UP_AFTER_MS, retryDelayMs } from './retry-delay.ts';
 import { signedEvent } from './signed-event.ts';
 
+/** For what comes due again; new events ring. */
 const POLL_MS = 1_000;
 /** Events in flight to one receiver. */
 const AT_ONCE = 8;
@@ -22,7 +23,7 @@ export interface Receiver extends Webhook {
 
 export interface WebhookDeliveryDependencies {
   readonly receivers: readonly Receiver[];
-  readonly database: Database;
+  readonly database: WebhookEvents & Pick<Database, 'getWorkspace' | 'onHint'>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -45,7 +46,8 @@ export class WebhookDelivery {
   /** From here on ends of batches are noted for the receivers. To be called before any batch may end. */
   async configure(): Promise<void> {
     const { receivers, database, log } = this.#deps;
-    await database.configureWebhooks(receivers, GIVE_UP_AFTER_MS);
+    const webhooks = receivers.map(({ name, workspace, states }) => ({ name, workspace, states }));
+    await database.configureWebhooks(webhooks, GIVE_UP_AFTER_MS);
     for (const { name: webhook, workspace, states } of receivers) {
       log.info({ webhook, workspace, states }, 'a webhook is told of batches that end');
       if (workspace !== null && (await database.getWorkspace(workspace)) === null)

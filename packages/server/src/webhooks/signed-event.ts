@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { openAiIdOf } from '@bora/protocol/openai-batches';
+import type { WebhookEventBody } from '@bora/protocol/openai-webhooks';
 import type { WebhookEvent } from '../storage/ports/webhook-events.ts';
 
 /** What a receiver gets: the bytes that are signed, and the headers that sign them. */
@@ -24,7 +25,7 @@ export function signedEvent(event: WebhookEvent, key: Uint8Array, now: number): 
     type: `batch.${event.state}`,
     created_at: Math.floor(event.endedAt / 1000),
     data: { id: batchId },
-  });
+  } satisfies WebhookEventBody);
   const timestamp = String(Math.floor(now / 1000));
   const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
   const headers = {
