@@ -16,8 +16,10 @@ export async function postEvent(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<number> {
-  const client = new Client(origin, { pipelining: 0 });
   const late = new AbortController();
+  const aborted = AbortSignal.any([signal, late.signal]);
+  // Told to the socket too: undici's own signal is not heard before there is a connection, and a stop would wait for 10 s.
+  const client = new Client(origin, { pipelining: 0, connect: { signal: aborted } });
   const cancel = clock.after(ANSWER_WITHIN_MS, () =>
     late.abort(new Error(`No answer came within ${ANSWER_WITHIN_MS / 1000} s.`)),
   );
@@ -27,10 +29,12 @@ export async function postEvent(
       path: pathname + search,
       headers,
       body,
-      signal: AbortSignal.any([signal, late.signal]),
+      signal: aborted,
     });
     answer.body.on('error', () => undefined).destroy();
     return answer.statusCode;
+  } catch (error) {
+    throw aborted.aborted ? aborted.reason : error;
   } finally {
     cancel();
     await client.destroy();
