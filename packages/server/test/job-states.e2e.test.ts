@@ -6,9 +6,13 @@ import type { BatchJob } from '@bora/protocol/mistral-jobs';
 import type { Database } from '../src/storage/ports/database.ts';
 import { BreakableUpstream, hold, json } from './breakable-upstream.ts';
 import { answerWell, questionOf, startPacedBora, waitingOf } from './paced-bora.ts';
+import { assertSeenByOpenAi } from './openai-view-of-job.ts';
 import type { PacedBora } from './paced-bora.ts';
 
-/** Each job as a whole, as `GET /v1/batch/jobs/{id}` shows it, so that a member that appears or changes is noticed in every state. */
+/**
+ * Each job as a whole, as `GET /v1/batch/jobs/{id}` shows it, so that a member that appears or changes is noticed in every state; and as
+ * OpenAI's clients see it.
+ */
 
 const TIMEOUT = { timeout: 20_000 };
 const CHAT = '/v1/chat/completions';
@@ -147,6 +151,7 @@ test('QUEUED → RUNNING → SUCCESS with an output and an error file', TIMEOUT,
   const running = await bora.until(created.id, (job) => job.completed_requests === 3);
   assertIs(running, before, { status: 'RUNNING', ...COUNTS, bora: { state: 'running', ...TWO_GOOD } });
   assertTimes(running, ['started']);
+  await assertSeenByOpenAi(bora.url, running);
 
   answerWell(upstream.requests.find((request) => questionOf(request) === 'slow')!);
   const ended = await bora.ended(created.id);
@@ -161,6 +166,7 @@ test('QUEUED → RUNNING → SUCCESS with an output and an error file', TIMEOUT,
     bora: { state: 'completed', usage: { input_tokens: 9, output_tokens: 6 } },
   });
   assertTimes(ended, ['started', 'finalizing', 'completed']);
+  await assertSeenByOpenAi(bora.url, ended);
   assert.deepEqual([await linesOf(bora, ended.output_file), await linesOf(bora, ended.error_file)], [3, 1]);
 });
 
@@ -194,6 +200,7 @@ test(
     const counted = { ...COUNTS, bora: { ...TWO_GOOD, state: 'cancelling' } };
     assertIs(asked, before, { status: 'CANCELLATION_REQUESTED', ...counted });
     assertTimes(asked, ['started', 'cancelling']);
+    await assertSeenByOpenAi(bora.url, asked);
     assertIs(await bora.client.jobs.cancel(created.id), asked, {});
 
     const ended = await bora.ended(created.id);
@@ -206,6 +213,7 @@ test(
       bora: { state: 'cancelled', ...TWO_GOOD },
     });
     assertTimes(ended, ['started', 'cancelling', 'finalizing', 'completed']);
+    await assertSeenByOpenAi(bora.url, ended);
     assert.deepEqual([await linesOf(bora, ended.output_file), await linesOf(bora, ended.error_file)], [2, 1]);
     assert.deepEqual(await bora.client.jobs.cancel(created.id), ended);
   },
@@ -220,6 +228,7 @@ test('QUEUED → CANCELLED is done at once and leaves no files', TIMEOUT, async 
   const cancelled = await bora.client.jobs.cancel(created.id);
   assertIs(cancelled, fresh(created, 1), { status: 'CANCELLED', bora: { state: 'cancelled' } });
   assertTimes(cancelled, ['cancelling', 'completed']);
+  await assertSeenByOpenAi(bora.url, cancelled);
 });
 
 test('RUNNING → TIMEOUT_EXCEEDED keeps what was done, and nothing of the rest', TIMEOUT, async () => {
@@ -240,6 +249,7 @@ test('RUNNING → TIMEOUT_EXCEEDED keeps what was done, and nothing of the rest'
     bora: { state: 'expired', ...TWO_GOOD },
   });
   assertTimes(ended, ['started', 'finalizing', 'completed']);
+  await assertSeenByOpenAi(bora.url, ended);
   assert.ok(ended.completed_at! >= ended.bora!.deadline_at!);
   assert.deepEqual([await linesOf(bora, ended.output_file), await linesOf(bora, ended.error_file)], [2, 1]);
 });
@@ -268,6 +278,7 @@ test('QUEUED → FAILED says why: the bytes of an input are gone before it was r
   });
   assert.match(ended.bora!.failure!, /^An input file cannot be read any more\. /);
   assertTimes(ended, ['completed']);
+  await assertSeenByOpenAi(bora.url, ended);
 });
 
 for (const [policy, hours] of [

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { OpenAiErrorBody } from '@bora/protocol/openai-errors';
+import { faultyDatabase } from '@bora/testkit/faulty-database';
 import { chatLine, postJson, startApiServer, uploadLines } from './api-server.ts';
 import type { ApiServer } from './api-server.ts';
 
@@ -115,8 +116,49 @@ test('an unknown member is no fault', async () => {
   assert.equal(status, 200);
 });
 
-function good(): object {
-  return { input_file_id: input, endpoint: '/v1/chat/completions', completion_window: '24h' };
+test('windows have the bounds that the operator sets', async () => {
+  await using strict = await startApiServer({
+    settings: { minCompletionWindow: '1h', maxCompletionWindow: '48h' },
+  });
+  const body = good(await uploadLines(strict, [chatLine('a', 'm')]));
+  for (const [window, status] of [
+    ['59m', 400],
+    ['60m', 200],
+    ['1h', 200],
+    ['2d', 200],
+    ['49h', 400],
+  ] as const) {
+    const answer = await postJson<OpenAiErrorBody>(strict, '/v1/batches', {
+      ...body,
+      completion_window: window,
+    });
+    assert.equal(answer.status, status, window);
+    if (status === 400) assert.match(answer.body.error.message, /from '1h' to '48h', such as '24h'\.$/);
+  }
+});
+
+test("what a workspace's limits forbid now may be tried again, and so may what failed inside", async () => {
+  let isBroken = false;
+  await using limited = await startApiServer({
+    settings: { maxPendingRequests: 1 },
+    wrapDatabase: (database) =>
+      faultyDatabase(database, (method) => (isBroken && method === 'createBatch' ? 'fail-before' : 'pass')),
+  });
+  const body = good(await uploadLines(limited, [chatLine('a', 'm'), chatLine('b', 'm')]));
+  for (const [status, type, code] of [
+    [429, 'requests', 'rate_limit_exceeded'],
+    [500, 'server_error', null],
+  ] as const) {
+    const answer = await postJson<OpenAiErrorBody>(limited, '/v1/batches', body);
+    const { error } = answer.body;
+    assert.deepEqual([answer.status, error.type, error.param, error.code], [status, type, null, code]);
+    assert.equal(answer.headers.get('x-should-retry'), null);
+    isBroken = true;
+  }
+});
+
+function good(file = input): object {
+  return { input_file_id: file, endpoint: '/v1/chat/completions', completion_window: '24h' };
 }
 
 async function isRefused(change: object, [message, param, code]: Refusal): Promise<void> {
