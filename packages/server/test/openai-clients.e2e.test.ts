@@ -166,7 +166,8 @@ before(async () => {
     if (question === 'bad') return { status: 400, body: { error: 'no' } };
     if (endpoint === CHAT) return chatAnswer('small', `to ${question}`);
     const content = [{ type: 'output_text', text: `to ${question}`, annotations: [] }];
-    return { body: { id: 'resp', object: 'response', output: [{ type: 'message', content }] } };
+    const usage = { input_tokens: 3, output_tokens: 2, total_tokens: 5 };
+    return { body: { id: 'resp', object: 'response', output: [{ type: 'message', content }], usage } };
   });
   whole = await startWholeBora({ upstreams: [upstream.url], overrides: { dispatch: { stopGraceMs: 20 } } });
 });
@@ -191,6 +192,8 @@ describe('from upload to results, with its own calls,', () => {
       const batch = await ended(client, await create(client, file.id));
       assert.deepEqual([batch.status, batch.errors], ['completed', null]);
       assert.deepEqual(batch.request_counts, { total: 3, completed: 2, failed: 1 });
+      const { input_tokens, output_tokens, total_tokens } = batch.usage;
+      assert.deepEqual([input_tokens, output_tokens, total_tokens], [6, 4, 10]);
       const output = await linesOf(client, batch.output_file_id);
       const errors = await linesOf(client, batch.error_file_id);
       const good = { 'chat-0': 'to one', 'chat-2': 'to two' };
