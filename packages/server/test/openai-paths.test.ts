@@ -7,7 +7,7 @@ import type { OpenAiFile } from '@bora/protocol/openai-files';
 import type { OpenAiUpload } from '@bora/protocol/openai-uploads';
 import { createApiKey } from '../src/access/create-key.ts';
 import { call, postJson, startApiServer, uploadLines } from './api-server.ts';
-import type { ApiServer } from './api-server.ts';
+import type { Answer, ApiServer } from './api-server.ts';
 
 const CHAT = '/v1/chat/completions';
 const LINE = { custom_id: 'a', method: 'POST', url: CHAT, body: { model: 'm', messages: [] } };
@@ -122,6 +122,24 @@ test("clients that nothing tells find OpenAI's error beside Mistral's, but for M
     assert.deepEqual(body.error, error && { ...error, type: 'invalid_request_error' }, path);
   }
 });
+
+test('they are told which line of a file is bad, where a file with bad lines is refused', async () => {
+  const { status, body } = await postFile('{"custom_id":"a","body":{}}\n[]\n7\n', 'file1a2b3c');
+  assert.equal(status, 422);
+  assert.match(
+    body.error.message,
+    /^Invalid file format\. Line 2: The line is an array, but .* Found 2 errors in this file\. /,
+  );
+  const pdf = await postFile('%PDF', 'a.pdf');
+  assert.match(pdf.body.error.message, /^Received file with mimetype application\/pdf, only /);
+});
+
+function postFile(content: string, name: string): Promise<Answer<OpenAiErrorBody>> {
+  const body = new FormData();
+  body.append('purpose', 'batch');
+  body.append('file', new File([content], name));
+  return call(server, '/v1/files', { method: 'POST', body });
+}
 
 test('a list of result files is asked for as only OpenAI calls them', async () => {
   const { status, body } = await call<{ data: OpenAiFile[] }>(server, '/v1/files?purpose=batch_output');

@@ -60,12 +60,12 @@ function badBatchFile({ badLines, firstBadLines, isEncoding }: BadBatchFile): Ap
   }));
   const found = `Found ${badLines} ${badLines === 1 ? 'error' : 'errors'} in this file.`;
   const more = badLines > errors.length ? ` The first ${errors.length} are listed.` : '';
-  return new ApiError(
-    'bad_batch_file',
-    isEncoding ? 'Failed to decode data, please encode your file using UTF-8.' : 'Invalid file format.',
-    {
-      description: `${found}${more} Each line must be {"custom_id": string or null, "body": {…}}; nothing of the file was kept.`,
-      errors,
-    },
-  );
+  const detail = isEncoding
+    ? 'Failed to decode data, please encode your file using UTF-8.'
+    : 'Invalid file format.';
+  const description = `${found}${more} Each line must be {"custom_id": string or null, "body": {…}}; nothing of the file was kept.`;
+  const [first] = firstBadLines;
+  // Clients of OpenAI's that nothing tells show this alone.
+  const message = `${detail} Line ${first?.line}: ${first?.message} ${description}`;
+  return new ApiError('bad_batch_file', detail, { description, errors }, {}, { message });
 }

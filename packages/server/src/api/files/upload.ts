@@ -132,7 +132,6 @@ function purposeOf(mimetype: string): FilePurpose {
 
 /** In the words of the real service (reported). */
 function wrongType(mimetype: string): ApiError {
-  return new ApiError('bad_batch_file', 'Invalid file format.', {
-    message: `Received file with mimetype ${mimetype}, only application/jsonl is supported for the purpose batch.`,
-  });
+  const message = `Received file with mimetype ${mimetype}, only application/jsonl is supported for the purpose batch.`;
+  return new ApiError('bad_batch_file', 'Invalid file format.', { message }, {}, { message });
 }
