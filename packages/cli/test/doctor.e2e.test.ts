@@ -45,6 +45,11 @@ test('beside a Bora that runs all is well: its port, its folder, its upstream an
   assert.match(detail('upstream'), /is up and serves small/);
   assert.match(detail('server'), /answers, and shows 0 jobs/);
 
+  await using elsewhere = await makeTemporaryFolder();
+  const other = await doctor({ ...env, BORA_DATA: elsewhere.path });
+  assert.deepEqual([other.code, other.state('port')], [7, 'fail']);
+  assert.match(other.detail('port'), /is taken by the Bora of another data folder/);
+
   const text = await bora(['doctor'], { env });
   assert.match(text.stdout, /^ok {4}Node {11}\d/);
   assert.match(text.stderr, /All is well/);

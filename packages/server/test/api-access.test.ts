@@ -8,6 +8,7 @@ import type {
   Workspace,
   WorkspaceDetails,
 } from '@bora/protocol/bora-access';
+import * as wire from '@bora/protocol/bora-access';
 import { apiKeyList, auditPage, workspaceDetails, workspaceList } from '@bora/protocol/bora-access';
 import type { ErrorBody } from '@bora/protocol/mistral-errors';
 import type { FileList, MistralFile, SignedUrl } from '@bora/protocol/mistral-files';
@@ -17,6 +18,7 @@ import { createApiKey } from '../src/access/create-key.ts';
 import { covers } from '../src/access/authenticate.ts';
 import type { KeyScope } from '../src/storage/ports/access-records.ts';
 import { KEY_SCOPES } from '../src/storage/ports/access-records.ts';
+import { AUDIT_ACTIONS } from '../src/storage/ports/audit-records.ts';
 import type { Answer, ApiServer } from './api-server.ts';
 import { call, chatLine, startApiServer } from './api-server.ts';
 
@@ -74,6 +76,11 @@ async function startWithRoutes() {
   });
   return { server, routes };
 }
+
+test('the API knows the scopes and the audited acts that the database keeps, and no others', () => {
+  assert.deepEqual(wire.KEY_SCOPES, KEY_SCOPES);
+  assert.deepEqual(wire.AUDIT_ACTIONS, AUDIT_ACTIONS);
+});
 
 test('every route says who may call it', async () => {
   const { server, routes } = await startWithRoutes();

@@ -3,19 +3,21 @@ import { createServer } from 'node:net';
 import type { Config } from '@bora/server/config/config';
 import { clipped } from '../human-text.ts';
 import { portHolder } from '../port-holder.ts';
+import type { PortHolder } from '../port-holder.ts';
 import type { Finding } from './finding.ts';
 
 const ANSWERS_WITHIN_MS = 2_000;
 
-/** Whether Bora could listen where it is told to, or does so already. */
-export async function checkPort({ host, port }: Config): Promise<Finding> {
+/** Whether Bora could listen where it is told to, or does so already on the data folder that it is told of. */
+export async function checkPort(config: Config): Promise<Finding> {
+  const { host, port } = config;
   const check = 'port';
   const failure = await tryToListen(host, port);
   if (failure === null) {
     const detail = port === 0 ? 'a free one is picked at the start' : `${port} on ${host} is free`;
     return { check, state: 'ok', detail };
   }
-  if (failure.code === 'EADDRINUSE') return takenPort(host, port);
+  if (failure.code === 'EADDRINUSE') return takenPort(config);
   return {
     check,
     state: 'fail',
@@ -27,17 +29,31 @@ export async function checkPort({ host, port }: Config): Promise<Finding> {
   };
 }
 
-async function takenPort(host: string, port: number): Promise<Finding> {
+async function takenPort({ host, port, data }: Config): Promise<Finding> {
   const holder = await portHolder(port);
   const who = holder === null ? '' : `: process ${holder.pid}, ${clipped(holder.command, 100)}`;
-  if (await isBora(host, port))
+  const isHeldByBora = await isBora(host, port);
+  if (isHeldByBora && (await isHolderOf(data, holder)))
     return { check: 'port', state: 'ok', detail: `${port} on ${host} is held by a Bora${who}` };
+  const other = isHeldByBora ? 'the Bora of another data folder' : 'another program';
   return {
     check: 'port',
     state: 'fail',
-    detail: `${port} on ${host} is taken by another program${who}`,
+    detail: `${port} on ${host} is taken by ${other}${who}`,
     whatToDo: 'Stop that one, or choose another port with --port or BORA_PORT.',
   };
+}
+
+/** Whether who holds the port, null if that cannot be told, holds the data folder as well, as far as can be told. */
+async function isHolderOf(data: string, holder: PortHolder | null): Promise<boolean> {
+  const { dataFolderHolder } = await import('@bora/server');
+  try {
+    const ofFolder = dataFolderHolder(data);
+    return ofFolder !== null && (holder === null || holder.pid === ofFolder.pid);
+  } catch {
+    // That the folder cannot be read is told by its own check.
+    return true;
+  }
 }
 
 async function tryToListen(host: string, port: number): Promise<NodeJS.ErrnoException | null> {
