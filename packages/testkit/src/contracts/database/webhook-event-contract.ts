@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Webhook, WebhookEvent } from '@bora/server/storage/ports/webhook-events';
-import { DatabaseWorld, DAY_MS, type OpenDatabase } from './database-world.ts';
+import { DatabaseWorld, DAY_MS, resultFiles, type OpenDatabase } from './database-world.ts';
 
 const LEASE_MS = 30_000;
 const ALL: Webhook = {
@@ -125,8 +125,15 @@ export function registerWebhookEventContract(open: OpenDatabase): void {
       await database.deleteBatch(workspaceId, ended);
       const waiting = await world.createBatch();
       await database.deleteBatch(workspaceId, waiting.id);
-      assert.deepEqual(await claim(world), []);
       assert.deepEqual(await world.runPurges(), ['done', 'done']);
+      const running = await world.plannedBatch({ shards: 1 });
+      const [shard] = await world.claim();
+      await database.deleteBatch(workspaceId, running.id);
+      assert.deepEqual(await world.runPurges(), ['in-use']);
+      await world.finishShard(shard);
+      const task = await world.claimTask('finalise', running.id);
+      assert.equal((await database.finalise(task, resultFiles()))?.state, 'cancelled');
+      assert.deepEqual(await claim(world), []);
     });
 
     it('of a webhook that is gone are forgotten, and noted again once it is configured again', async () => {
@@ -179,7 +186,6 @@ function claim(world: DatabaseWorld, webhook = 'all', limit = 10): Promise<Webho
 async function endedBatch(world: DatabaseWorld, workspaceId = world.workspaceId): Promise<string> {
   const { id } = await world.plannedBatch({ shards: 0 }, { workspaceId });
   const task = await world.claimTask('finalise', id);
-  const files = { outputFileId: 'o', errorFileId: 'e', outputFilename: '', errorFilename: '' };
-  assert.equal((await world.database.finalise(task, files))?.state, 'completed');
+  assert.equal((await world.database.finalise(task, resultFiles()))?.state, 'completed');
   return id;
 }
