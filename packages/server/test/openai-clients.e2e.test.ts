@@ -17,6 +17,8 @@ interface Client {
   readonly base: string;
   /** Behind each path. */
   readonly query?: string;
+  /** As it joins the parts of a path; default: by one slash. */
+  readonly path?: (path: string) => string;
   readonly headers: Readonly<Record<string, string>>;
   /** Part by part, as it writes them. */
   readonly form: readonly ('purpose' | 'file' | readonly [name: string, value: string])[];
@@ -118,6 +120,7 @@ const CLIENTS: readonly Client[] = [
   {
     name: 'ellmer, which says nothing of itself',
     base: '/v1',
+    path: (path) => path.replaceAll(/(?<=.)\//g, '//'),
     headers: { authorization: 'Bearer any', 'user-agent': 'r-ellmer/0.4.0', accept: '*/*' },
     form: ['purpose', 'file'],
     filename: 'file1a2b3c4d5e6f',
@@ -259,7 +262,8 @@ function call(client: Client, method: string, path: string, body?: string, type?
     ...client.headers,
     ...(body === undefined ? {} : { 'content-type': type ?? 'application/json' }),
   };
-  return fetch(`${whole.url}${client.base}${path}${query}`, {
+  const joined = client.path?.(path) ?? path;
+  return fetch(`${whole.url}${client.base}${joined}${query}`, {
     method,
     headers,
     body: body ?? null,

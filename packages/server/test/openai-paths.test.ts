@@ -64,6 +64,16 @@ describe('every call of OpenAI works', () => {
     });
   }
 
+  test('with slashes doubled, as ellmer joins parts, or one behind the path', async () => {
+    for (const [method, path, status] of calls()) {
+      const [alone = '', ...query] = path.split(/(?=\?)/);
+      for (const written of [alone.replaceAll('/', '//'), `${alone}/`]) {
+        const url = `/v1${written}${query.join('')}`;
+        assert.equal((await call(server, url, { method })).status, status, url);
+      }
+    }
+  });
+
   for (const prefix of ['/openai', '/openai/v1', '/openai/deployments/m', '/openai/v1/deployments/m']) {
     test(`under ${prefix}, where Azure's clients look for it, in OpenAI's dialect whatever their key`, async () => {
       const version = 'api-version=2024-10-21';
@@ -141,9 +151,11 @@ function postFile(content: string, name: string): Promise<Answer<OpenAiErrorBody
   return call(server, '/v1/files', { method: 'POST', body });
 }
 
-test('a list of result files is asked for as only OpenAI calls them', async () => {
-  const { status, body } = await call<{ data: OpenAiFile[] }>(server, '/v1/files?purpose=batch_output');
-  assert.deepEqual([status, body.data], [200, []]);
+test("files of purposes that only OpenAI's dialect knows are listed to whoever asks for them", async () => {
+  for (const purpose of ['batch_output', 'assistants', 'vision', 'user_data', 'evals']) {
+    const { status, body } = await call<{ data: OpenAiFile[] }>(server, `/v1/files?purpose=${purpose}`);
+    assert.deepEqual([status, body.data], [200, []], purpose);
+  }
 });
 
 test('without a key nothing is told, in words that clients know, and the key that was sent is not repeated', async () => {

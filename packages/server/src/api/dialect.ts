@@ -19,10 +19,14 @@ export function dialectOf({
   dialect,
 }: Pick<FastifyRequest, 'url' | 'originalUrl' | 'headers' | 'dialect'>): Dialect {
   if (dialect !== undefined) return dialect;
-  if (/^(\/v1)?\/(batches|uploads)(?=[/?]|$)/.test(url) || originalUrl.startsWith('/openai/'))
-    return 'openai';
+  if (/^(\/v1)?\/(batches|uploads)(?=[/?]|$)/.test(url) || /^\/+openai\//.test(originalUrl)) return 'openai';
   if (isOfMistralAlone(url)) return 'mistral';
-  if (/^\/v1\/files\?(.*&)?(after|limit|order|purpose=batch_output)(?=[=&]|$)/.test(url)) return 'openai';
+  if (
+    /^\/v1\/files\?(.*&)?(after=|limit=|order=|purpose=(batch_output|assistants|vision|user_data|evals)(&|$))/.test(
+      url,
+    )
+  )
+    return 'openai';
   const isOpenAi = Object.keys(headers).some(
     (name) => name.startsWith('x-stainless-') || name.startsWith('openai-') || name === 'api-key',
   );
