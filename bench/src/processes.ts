@@ -81,6 +81,7 @@ export async function startServe(options: ServeOptions): Promise<Serving> {
     BORA_UPSTREAM_MAX_IN_FLIGHT: String(options.maxInFlight),
     BORA_PORT: '0',
     BORA_LOG_LEVEL: 'warn',
+    MALLOC_MMAP_THRESHOLD_: '73728',
   };
   const started = await Started.start(CLI, ['serve', '--json'], env, [
     '--max-semi-space-size=16',

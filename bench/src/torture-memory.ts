@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { makeScratchFolder } from './scratch-folder.ts';
+import { crowds } from './torture/crowds.ts';
 import { drainedFile } from './torture/drained-file.ts';
 import { inlineOutputs } from './torture/inline-outputs.ts';
 import { largeAnswers } from './torture/large-answers.ts';
@@ -13,7 +14,7 @@ import type { MemoryScenario } from './torture/scenario.ts';
 const LIMIT_MB = 600;
 const MEGABYTE = 1_000_000;
 
-const SCENARIOS: readonly MemoryScenario[] = [largeAnswers, longFile, drainedFile, inlineOutputs];
+const SCENARIOS: readonly MemoryScenario[] = [largeAnswers, longFile, drainedFile, inlineOutputs, crowds];
 
 const HELP = `npm run torture:memory -- [--only ${SCENARIOS.map(({ name }) => name).join(',')}] [--whole] [--folder ${tmpdir()}]
 

@@ -417,24 +417,40 @@ test('stopping the index thread fails the uploads it reads', async () => {
   await finished;
 });
 
-test('the source waits while the index thread does', async () => {
+test('whoever has more to read waits while the index thread has enough of any upload', async () => {
   await using indexer = new IndexThread(systemClock);
-  const stream = indexer.open('bytes');
+  const enough = Buffer.alloc(2 * 1024 * 1024);
+  const first = indexer.open('bytes');
+  await first.push(enough);
+  const second = indexer.open('bytes');
   let mayGoOn = false;
-  const pushed = (async () => {
-    await stream.push(Buffer.alloc(2 * 1024 * 1024));
+  const pushed = second.push(enough).then(() => {
     mayGoOn = true;
-  })();
+  });
   // The thread can only report in a later turn of the event loop, so nothing but the push itself could have settled it.
   for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
   assert.equal(mayGoOn, false);
   await pushed;
-  assert.equal(
-    (await stream.finish()).md5,
-    createHash('md5')
-      .update(Buffer.alloc(2 * 1024 * 1024))
-      .digest('hex'),
-  );
+  const md5 = createHash('md5').update(enough).digest('hex');
+  for (const stream of [first, second]) assert.equal((await stream.finish()).md5, md5);
+});
+
+test('the cuts of a file of very many lines are kept as it is read, and dropped where they are not wanted', async () => {
+  await using indexer = new IndexThread(systemClock);
+  const bytes = Buffer.from('{"custom_id":"a","body":{}}\n'.repeat(200_000));
+  const here = await setting(indexer);
+  await here.ingest(chunked(bytes, 60_000));
+  const [{ cuts }] = here.table.files;
+  assert.equal(cuts?.kind, 'object');
+  const expected = new LineIndexer();
+  expected.push(bytes);
+  assert.ok(Buffer.from(expected.finish().cuts).equals(await readBlob(here.blobs, cuts)));
+
+  const other = await setting(indexer);
+  const settle: IngestOptions['settle'] = async () => ({ facts: FACTS, check: 'no-index' });
+  await other.ingest(chunked(bytes, 60_000), { check: 'index-only', settle });
+  assert.equal(other.table.files[0].cuts, null);
+  assert.deepEqual((await other.leftovers()).writing, []);
 });
 
 test('a dead index thread fails the uploads it read, and the next upload gets a new one', async () => {

@@ -5,6 +5,7 @@ import {
   REQUIRED_MEMBERS as ENDPOINT_MEMBERS,
 } from '@bora/protocol/batch-endpoints';
 import * as fc from 'fast-check';
+import { SharedBytes } from '../src/files/index-memory.ts';
 import { decodeCuts, LineIndexer, memberCountOf, REQUIRED_MEMBERS } from '../src/files/line-index.ts';
 import type { LineIndex } from '../src/files/line-index.ts';
 import { chunkings, membersNamed, objectOf, singleBytes } from './byte-arbitraries.ts';
@@ -239,6 +240,22 @@ test('a line over the limit is a bad line, and still a request of its group', ()
     [2],
   );
   assert.deepEqual([...decodeCuts(cuts)], [{ requests: 3, lines: 3, bytes: bytes.length }]);
+});
+
+test('where others hold the memory for the files that lines name the index says so, and gives back what it held', () => {
+  const memory = { ids: new SharedBytes(0), references: new SharedBytes(1024 * 1024) };
+  const indexerOf = (files: number): LineIndexer => {
+    const indexer = new LineIndexer(undefined, memory);
+    for (let at = 0; at < files; at++) indexer.push(Buffer.from(`{"body":{"file_id":"f${at}"}}\n`));
+    return indexer;
+  };
+  const large = indexerOf(4_000);
+  const other = indexerOf(1_000);
+  assert.equal(large.finish().lacksMemory, false);
+  assert.deepEqual([other.finish().lacksMemory, other.finish().references], [true, []]);
+  large.drop();
+  const after = indexerOf(4_000).finish();
+  assert.deepEqual([after.lacksMemory, after.references.length], [false, 4_000]);
 });
 
 test('cuts of another format are refused', () => {

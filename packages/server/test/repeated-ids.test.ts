@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { SharedBytes } from '../src/files/index-memory.ts';
 import { idKeyOf, RepeatedIds } from '../src/files/repeated-ids.ts';
 
 test('an id that came before is always told, and one that did not hardly ever', () => {
@@ -29,4 +30,19 @@ test('keys of counted ids are all different', () => {
   const keys = new Set<number>();
   for (let at = 0; at < 300_000; at++) keys.add(idKeyOf(`${at}`));
   assert.equal(keys.size, 300_000);
+});
+
+test('where others hold the memory any id may repeat from then on, and what is dropped is theirs', () => {
+  const memory = new SharedBytes(17 * 1024 * 1024);
+  const large = new RepeatedIds(memory.share());
+  for (let at = 0; at < 70_000; at++) assert.equal(large.add(`${at}`), false);
+  const told = (ids: RepeatedIds): number => {
+    let at = 0;
+    while (at < 100_000 && !ids.add(`${at}`)) at += 1;
+    return at;
+  };
+  const small = told(new RepeatedIds(memory.share()));
+  assert.ok(small > 10_000 && small < 65_536, `${small}`);
+  large.drop();
+  assert.equal(told(new RepeatedIds(memory.share())), 100_000);
 });

@@ -197,7 +197,8 @@ export class SimulatedDisk implements Disk {
         assertOpen('write');
         beginWrite();
         const room = this.#capacity - this.#root.size();
-        file.append(chunk.slice(0, Math.max(0, room)));
+        // Not slice(), which on a Buffer makes a view of what the writer may use again.
+        file.append(new Uint8Array(chunk.subarray(0, Math.max(0, room))));
         if (room < chunk.byteLength) throw new DiskError('ENOSPC', path, 'write');
       },
       sync: async () => {

@@ -35,7 +35,7 @@ export class VolatileFile {
     return {
       write: async (chunk) => {
         if (!open) throw new DiskError('EBADF', path, 'write');
-        this.#inMemory.push(chunk.slice());
+        this.#inMemory.push(new Uint8Array(chunk));
       },
       sync: async () => {
         for (let piece = this.#inMemory[0]; piece !== undefined; piece = this.#inMemory[0]) {

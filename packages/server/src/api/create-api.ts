@@ -54,6 +54,7 @@ import { endConnectionsAtClose } from './connections-at-close.ts';
 export function createApi(deps: ApiDependencies): FastifyInstance {
   const app = fastify({
     genReqId: requestIdOf,
+    http: { highWaterMark: 16 * 1024 },
     clientErrorHandler: answerUnreadable,
     frameworkErrors: answerUnreadablePath,
     rewriteUrl: (request) => meantPath(request.url ?? '/'),

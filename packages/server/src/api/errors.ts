@@ -1,6 +1,7 @@
 import type { ErrorBody } from '@bora/protocol/mistral-errors';
 import { ResultsGone } from '../batches/partial-results.ts';
 import { isDiskFailure, isDiskFull } from '../files/storage-failure.ts';
+import { IndexMemoryFull } from '../files/index-memory.ts';
 import { UploadInterrupted } from '../files/upload-errors.ts';
 import { BlobMissingError } from '../storage/ports/blobs.ts';
 import { DatabaseRefused } from '../storage/ports/database.ts';
@@ -102,6 +103,9 @@ export function toApiError(error: unknown): ApiError {
   if (isDiskFull(error)) return diskFull();
   if (error instanceof DatabaseRefused) return new ApiError('storage_unavailable', error.message);
   if (error instanceof BlobMissingError) return new ApiError('storage_unavailable', error.message);
+  if (error instanceof IndexMemoryFull) {
+    return new ApiError('too_many_waiting', error.message, {}, { 'retry-after': '5' });
+  }
   if (error instanceof UploadInterrupted) return new ApiError('upload_interrupted', error.message);
   if (isDiskFailure(error)) {
     return new ApiError(

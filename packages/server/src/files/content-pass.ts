@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LineSplitter } from '../bytes/line-splitter.ts';
+import type { IndexMemory } from './index-memory.ts';
 import { LineIndexer } from './line-index.ts';
 import type { LineIndex } from './line-index.ts';
 
@@ -28,8 +29,8 @@ export class ContentPass {
   readonly #counted: LineSplitter | null;
   #lines = 0;
 
-  constructor(kind: PassKind, maxLineBytes?: number) {
-    this.#indexer = kind === 'requests' ? new LineIndexer(maxLineBytes) : null;
+  constructor(kind: PassKind, maxLineBytes?: number, memory?: IndexMemory) {
+    this.#indexer = kind === 'requests' ? new LineIndexer(maxLineBytes, memory) : null;
     this.#counted = kind === 'lines' ? new LineSplitter({ maxLineBytes: COUNTED_LINE_BYTES }) : null;
   }
 
@@ -37,6 +38,16 @@ export class ContentPass {
     this.#md5.update(chunk);
     this.#indexer?.push(chunk);
     if (this.#counted !== null) this.#count(this.#counted.push(chunk));
+  }
+
+  /** As `LineIndexer.takeCuts`. */
+  takeCuts(): Uint8Array<ArrayBuffer> | null {
+    return this.#indexer?.takeCuts() ?? null;
+  }
+
+  /** Gives up what it shares with others. Idempotent. */
+  drop(): void {
+    this.#indexer?.drop();
   }
 
   finish(): PassResult {

@@ -5,9 +5,9 @@ import type { PassKind, PassResult } from './content-pass.ts';
 import type { PassCommand, PassReport } from './index-worker.ts';
 import { UploadInterrupted } from './upload-errors.ts';
 
-/** An upload up to this size is read in place: half a millisecond, less than a round trip through a busy thread. */
-const IN_PLACE_BYTES = 256 * 1024;
-/** Bytes of one upload that wait in the thread at most: the thread always has work, and a slow one slows its uploader. */
+/** An upload up to this size is read in place: that takes less than a round trip through a busy thread. */
+const IN_PLACE_BYTES = 64 * 1024;
+/** Bytes that wait in the thread at most, of all uploads together: it always has work, and where it is slow uploaders wait for it. */
 const IN_FLIGHT_BYTES = 1024 * 1024;
 /** Without an upload for so long the thread ends: idle it holds 50 MB, and a new one starts within 0.1 s. */
 const IDLE_MS = 10_000;
@@ -27,6 +27,9 @@ export class IndexThread implements AsyncDisposable {
   #worker: Worker | null = null;
   readonly #streams = new Map<number, ContentStream>();
   #lastStream = 0;
+  #inFlight = 0;
+  /** In the order in which they are let in. */
+  #waiting: WaitingChunk[] = [];
 
   /** `script` answers as index-worker.ts does; tests give one that fails. */
   constructor(clock: Clock, script = new URL('./index-worker.ts', import.meta.url)) {
@@ -43,6 +46,7 @@ export class IndexThread implements AsyncDisposable {
     return new ContentStream({ kind, maxLineBytes }, this.#lastStream, {
       attach: (stream) => this.#attach(stream),
       detach: (stream) => this.#detach(stream),
+      admit: (bytes) => this.#admit(bytes),
       send: (command) => this.#send(command),
     });
   }
@@ -74,13 +78,40 @@ export class IndexThread implements AsyncDisposable {
     });
   }
 
+  /** Resolves in its turn, once what is in flight lets it in. Rejects if the thread dies. */
+  #admit(bytes: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.push({ bytes, resolve, reject });
+    this.#letIn();
+    return promise;
+  }
+
+  #letIn(): void {
+    while (this.#inFlight < IN_FLIGHT_BYTES) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#inFlight += next.bytes;
+      next.resolve();
+    }
+  }
+
+  #receive(report: PassReport): void {
+    if (report.kind === 'read') {
+      this.#inFlight -= report.bytes;
+      this.#letIn();
+    }
+    this.#streams.get(report.stream)?.receive(report);
+  }
+
   #send(command: PassCommand): void {
     this.#worker?.postMessage(command, command.kind === 'chunk' ? [command.bytes.buffer as ArrayBuffer] : []);
   }
 
   #start(): Worker {
     const worker = new Worker(this.#script, { name: 'bora-index' });
-    worker.on('message', (report: PassReport) => this.#streams.get(report.stream)?.receive(report));
+    worker.on('message', (report: PassReport) => {
+      if (worker === this.#worker) this.#receive(report);
+    });
     const onDeath = (cause?: Error): void => {
       if (worker !== this.#worker) return;
       const message = 'The upload could not be read: the index thread died. Send it again.';
@@ -94,10 +125,20 @@ export class IndexThread implements AsyncDisposable {
 
   #fail(error: Error): void {
     this.#worker = null;
+    this.#inFlight = 0;
+    const waiting = this.#waiting;
+    this.#waiting = [];
     const streams = [...this.#streams.values()];
     this.#streams.clear();
     for (const stream of streams) stream.fail(error);
+    for (const { reject } of waiting) reject(error);
   }
+}
+
+interface WaitingChunk {
+  readonly bytes: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
 }
 
 interface PassSettings {
@@ -108,6 +149,7 @@ interface PassSettings {
 interface ThreadOfStream {
   readonly attach: (stream: ContentStream) => void;
   readonly detach: (stream: ContentStream) => void;
+  readonly admit: (bytes: number) => Promise<void>;
   readonly send: (command: PassCommand) => void;
 }
 
@@ -119,9 +161,8 @@ export class ContentStream {
   /** The content so far, while it is small enough to be read in place; null once it goes to the thread. */
   #held: Uint8Array<ArrayBuffer>[] | null = [];
   #heldBytes = 0;
-  #inFlight = 0;
+  #cuts: Uint8Array[] = [];
   #failure: Error | null = null;
-  #waiting: PromiseWithResolvers<void> | null = null;
   #finishing: PromiseWithResolvers<PassResult> | null = null;
 
   constructor(pass: PassSettings, id: number, thread: ThreadOfStream) {
@@ -133,28 +174,20 @@ export class ContentStream {
   /** Takes a copy of the chunk. Resolves when the next may come; one call at a time. Rejects if the thread died. */
   async push(chunk: Uint8Array): Promise<void> {
     this.#throwIfFailed();
-    // Not slice(), which on a Buffer makes a view: the copy's buffer is handed over to the thread whole.
-    const copy = new Uint8Array(chunk);
-    if (this.#held === null) {
-      this.#send(copy);
-    } else {
-      this.#held.push(copy);
-      this.#heldBytes += copy.byteLength;
-      if (this.#heldBytes <= IN_PLACE_BYTES) return;
-      this.#thread.attach(this);
-      this.#thread.send({
-        stream: this.id,
-        kind: 'open',
-        pass: this.#pass.kind,
-        maxLineBytes: this.#pass.maxLineBytes,
-      });
-      for (const held of this.#held) this.#send(held);
-      this.#held = null;
+    if (this.#held !== null && this.#heldBytes + chunk.byteLength <= IN_PLACE_BYTES) {
+      this.#held.push(copyOf(chunk));
+      this.#heldBytes += chunk.byteLength;
+      return;
     }
-    while (this.#inFlight > IN_FLIGHT_BYTES) {
-      this.#waiting = Promise.withResolvers();
-      await this.#waiting.promise;
-    }
+    if (this.#held !== null) await this.#moveToThread(this.#held);
+    await this.#send(chunk);
+  }
+
+  /** What of the cuts is there since it was asked for last; what is kept of them behind `finish` comes before those of its result. */
+  takeCuts(): readonly Uint8Array[] {
+    const taken = this.#cuts;
+    this.#cuts = [];
+    return taken;
   }
 
   async finish(): Promise<PassResult> {
@@ -180,26 +213,38 @@ export class ContentStream {
 
   receive(report: PassReport): void {
     if (report.kind === 'read') {
-      this.#inFlight -= report.bytes;
-      this.#waiting?.resolve();
-    } else {
-      this.#thread.detach(this);
-      this.#finishing?.resolve(report.result);
+      if (report.cuts !== null) this.#cuts.push(report.cuts);
+      return;
     }
+    this.#thread.detach(this);
+    this.#finishing?.resolve(report.result);
   }
 
   fail(error: Error): void {
     this.#failure = error;
-    this.#waiting?.reject(error);
     this.#finishing?.reject(error);
   }
 
-  #send(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#inFlight += bytes.byteLength;
-    this.#thread.send({ stream: this.id, kind: 'chunk', bytes });
+  async #moveToThread(held: readonly Uint8Array[]): Promise<void> {
+    this.#held = null;
+    this.#thread.attach(this);
+    const { kind: pass, maxLineBytes } = this.#pass;
+    this.#thread.send({ stream: this.id, kind: 'open', pass, maxLineBytes });
+    for (const chunk of held) await this.#send(chunk);
+  }
+
+  async #send(chunk: Uint8Array): Promise<void> {
+    await this.#thread.admit(chunk.byteLength);
+    this.#throwIfFailed();
+    this.#thread.send({ stream: this.id, kind: 'chunk', bytes: copyOf(chunk) });
   }
 
   #throwIfFailed(): void {
     if (this.#failure !== null) throw this.#failure;
   }
+}
+
+/** Not slice(), which on a Buffer makes a view: the copy's buffer is handed over to the thread whole. */
+function copyOf(chunk: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(chunk);
 }

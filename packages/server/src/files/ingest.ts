@@ -12,7 +12,8 @@ import type {
 } from '../storage/ports/file-records.ts';
 import type { BlobNamePool } from './blob-names.ts';
 import type { PassKind, PassResult } from './content-pass.ts';
-import type { IndexThread } from './index-thread.ts';
+import { IndexMemoryFull } from './index-memory.ts';
+import type { ContentStream, IndexThread } from './index-thread.ts';
 import { inLargerChunks } from './larger-chunks.ts';
 import { BadBatchFile, FileTooLarge, TooManyLines } from './upload-errors.ts';
 import { BlobOutput } from './write-blob.ts';
@@ -67,7 +68,7 @@ export interface SettledUpload {
  *
  * Whoever aborts `signal` should end `source` as well: a chunk that never comes cannot be given up.
  * @throws BadBatchFile, FileTooLarge, TooManyLines: the uploader's fault; nothing was made durable.
- * @throws WorkspaceFull
+ * @throws WorkspaceFull, IndexMemoryFull
  */
 export async function ingestFile(
   deps: IngestDependencies,
@@ -86,8 +87,10 @@ export async function ingestFile(
       bytes += chunk.byteLength;
       if (bytes > (options.maxBytes ?? Infinity)) throw new FileTooLarge(options.maxBytes!);
       await both(content.write(chunk), pass.push(chunk));
+      await writeCuts(pass, cuts);
     }
     const read = await pass.finish();
+    await writeCuts(pass, cuts);
     const summary = read.index?.summary ?? null;
     const settled = (await options.settle?.(summary, read.md5)) ?? { facts, check: options.check };
     checkLines(read, settled.check, options.maxLines);
@@ -96,7 +99,8 @@ export async function ingestFile(
     await deps.reachStopPoint('upload.written');
 
     const blob = await content.finish();
-    if (result.index !== null) await cuts.write(result.index.cuts);
+    if (result.index === null) await cuts.abandon();
+    else await cuts.write(result.index.cuts);
     const file: NewFile = {
       ...settled.facts,
       bytes,
@@ -104,7 +108,7 @@ export async function ingestFile(
       signature: result.md5,
       lineIndex: result.index?.summary ?? null,
       manifest: blob === null ? [] : [blob],
-      cuts: await cuts.finish(),
+      cuts: result.index === null ? null : await cuts.finish(),
       references: result.index?.references ?? [],
     };
     await deps.reachStopPoint('upload.durable');
@@ -125,16 +129,23 @@ export function passKind({ mimetype }: UploadFacts, check: IngestOptions['check'
   return mimetype === 'application/jsonl' ? 'lines' : 'bytes';
 }
 
+/** Keeps the cuts that the index thread has handed over, so that it holds few of them however long the file is. */
+export async function writeCuts(pass: ContentStream, cuts: BlobOutput): Promise<void> {
+  for (const part of pass.takeCuts()) await cuts.write(part);
+}
+
 /**
  * Lines are counted where they are requests.
- * @throws TooManyLines
+ * @throws TooManyLines, IndexMemoryFull
  */
 export function checkLines(
-  { lines }: Pick<PassResult, 'lines'>,
+  { lines, index }: Pick<PassResult, 'lines' | 'index'>,
   check: IngestOptions['check'],
   maxLines = Infinity,
 ): void {
-  if (check !== 'no-index' && lines > maxLines) throw new TooManyLines(lines, maxLines);
+  if (check === 'no-index') return;
+  if (lines > maxLines) throw new TooManyLines(lines, maxLines);
+  if (index?.lacksMemory === true) throw new IndexMemoryFull();
 }
 
 /** The result under the check that the upload is held to in the end; without an index it is as if none had been made. */

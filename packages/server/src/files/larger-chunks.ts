@@ -1,28 +1,30 @@
-const ENOUGH_BYTES = 64 * 1024;
+/** What the blob writer takes without a copy of its own. */
+const CHUNK_BYTES = 64 * 1024;
 
 /**
- * The same bytes in chunks of at least 64 KiB, but for the last. Inline requests come one by one, about 1 KB each, and every
- * chunk costs a disk write and a message to the index thread. Large chunks pass as they are. A chunk holds until the next is asked for.
+ * The same bytes in chunks of 64 KiB, or more where they come so, but for the last. Inline requests come one by one, about 1 KB each, and
+ * every chunk costs a disk write and a message to the index thread. A chunk holds until the next is asked for.
  *
  * Small ones are copied into one place: kept as they come, byte by byte from a client that means harm, they would take 200 times their
- * length.
+ * length. The place is no larger, because each upload under way has one.
  */
 export async function* inLargerChunks(
   source: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const held = Buffer.allocUnsafe(2 * ENOUGH_BYTES);
+  const held = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   let bytes = 0;
   for await (const chunk of source) {
-    const isLarge = chunk.byteLength >= ENOUGH_BYTES;
-    if (!isLarge) {
-      held.set(chunk, bytes);
-      bytes += chunk.byteLength;
-    }
-    if (bytes >= ENOUGH_BYTES || (isLarge && bytes > 0)) {
-      yield held.subarray(0, bytes);
+    let rest = chunk;
+    while (bytes + rest.byteLength >= CHUNK_BYTES) {
+      const isLarge = bytes === 0;
+      const taken = isLarge ? rest.byteLength : CHUNK_BYTES - bytes;
+      if (!isLarge) held.set(rest.subarray(0, taken), bytes);
+      yield isLarge ? rest : held;
+      rest = rest.subarray(taken);
       bytes = 0;
     }
-    if (isLarge) yield chunk;
+    held.set(rest, bytes);
+    bytes += rest.byteLength;
   }
   if (bytes > 0) yield held.subarray(0, bytes);
 }

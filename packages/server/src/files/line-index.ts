@@ -6,6 +6,8 @@ import { parseLargeLine } from '../bytes/large-line.ts';
 import { parseRequestLine } from '../bytes/request-line.ts';
 import type { ParsedLine } from '../bytes/request-line.ts';
 import type { EnvelopeSummary, FileReference, LineIndexSummary } from '../storage/ports/file-records.ts';
+import { unsharedIndexMemory } from './index-memory.ts';
+import type { IndexMemory, Share } from './index-memory.ts';
 import { RepeatedIds } from './repeated-ids.ts';
 
 /** A run of whole lines: the smallest thing that shards are made of. */
@@ -18,12 +20,14 @@ export interface CutGroup {
 
 export interface LineIndex {
   readonly summary: LineIndexSummary;
-  /** The groups of the whole file, encoded; see `decodeCuts`. */
+  /** The groups of the whole file, encoded; see `decodeCuts`. Behind those that were taken meanwhile. */
   readonly cuts: Uint8Array;
   /** The files that its lines name, each once; none if they are too many (`LineIndexSummary.filesNamed`). */
   readonly references: readonly FileReference[];
   /** What is wrong with the first bad line, or null if there is none. */
   readonly firstFault: BadLine['fault'] | null;
+  /** Others left too little memory for the files that its lines name, so they are not known. */
+  readonly lacksMemory: boolean;
 }
 
 /** What one endpoint or another requires of `body` (OpenAPI of both APIs): one member, or any one of several. */
@@ -63,14 +67,18 @@ const WORDS_KEPT = 16;
 const WORD_LENGTH = 256;
 /** A longer name is nobody's model; its file counts as one of too many models. */
 const MODEL_LENGTH = 1_000;
-/** At 100 bytes each in the index thread, and each a row; who names more spreads them over several files. */
+/** Each takes memory in the index thread, and is a row; who names more spreads them over several files. */
 const REFERENCES_KEPT = 100_000;
+/** With its id and its place in a map. */
+const BYTES_PER_REFERENCE = 256;
+/** So many at a time are asked for of the shared memory; the first are free, as most files have no more. */
+const REFERENCES_AT_ONCE = 128;
 /** Of an id in a line. Ours are shorter, so one that is cut off is nobody's, as the whole one would be. */
 const REFERENCE_LENGTH = 64;
 
 /**
  * One pass over a JSONL file of requests: checks every line and notes where shards may begin and end. Memory: the current
- * line, and 12 bytes for every 16 requests.
+ * line, and 12 bytes for every 16 requests unless they are taken meanwhile; and what it gets of `memory`.
  *
  * Measured (Node 24, one core, lines of 1.1 KB): 480 MB/s, and 330 together with MD5.
  */
@@ -78,15 +86,26 @@ export class LineIndexer {
   readonly #splitter: LineSplitter;
   readonly #maxLineBytes: number;
   readonly #cuts = new CutsEncoder();
-  readonly #summary = new SummaryBuilder();
+  readonly #summary: SummaryBuilder;
 
-  constructor(maxLineBytes = MAX_LINE_BYTES) {
+  constructor(maxLineBytes = MAX_LINE_BYTES, memory = unsharedIndexMemory()) {
     this.#maxLineBytes = maxLineBytes;
+    this.#summary = new SummaryBuilder(memory);
     this.#splitter = new LineSplitter({ maxLineBytes });
   }
 
   push(chunk: Uint8Array): void {
     for (const line of this.#splitter.push(chunk)) this.#add(line);
+  }
+
+  /** The cuts so far, once they are 64 KiB, for the caller to keep; null before. */
+  takeCuts(): Uint8Array<ArrayBuffer> | null {
+    return this.#cuts.take();
+  }
+
+  /** Gives up its memory. */
+  drop(): void {
+    this.#summary.drop();
   }
 
   finish(): LineIndex {
@@ -96,6 +115,7 @@ export class LineIndexer {
       cuts: this.#cuts.finish(),
       references: this.#summary.references,
       firstFault: this.#summary.firstFault,
+      lacksMemory: this.#summary.lacksMemory,
     };
   }
 
@@ -113,6 +133,7 @@ export class LineIndexer {
 /** Counts, and for some things the first line; see `LineIndexSummary` for what each means. Bad lines count as such only. */
 class SummaryBuilder {
   firstFault: BadLine['fault'] | null = null;
+  lacksMemory = false;
   #requests = 0;
   #badLines = 0;
   readonly #firstBadLines: { line: number; message: string }[] = [];
@@ -126,7 +147,13 @@ class SummaryBuilder {
   #firstWithoutModel: number | null = null;
   #streamSeen = false;
   #references: Map<string, FileReference> | null = new Map();
-  readonly #envelope = new EnvelopeBuilder();
+  readonly #memory: Share;
+  readonly #envelope: EnvelopeBuilder;
+
+  constructor({ ids, references }: IndexMemory) {
+    this.#memory = references.share();
+    this.#envelope = new EnvelopeBuilder(new RepeatedIds(ids.share()));
+  }
 
   /** As many bad lines were seen as are described. */
   get saysNoMore(): boolean {
@@ -163,8 +190,23 @@ class SummaryBuilder {
   #refer(reference: FileReference): void {
     if (this.#references === null) return;
     const key = `${reference.member} ${reference.fileId}`;
-    if (!this.#references.has(key)) this.#references.set(key, reference);
-    if (this.#references.size > REFERENCES_KEPT) this.#references = null;
+    if (this.#references.has(key)) return;
+    this.#references.set(key, reference);
+    const { size } = this.#references;
+    if (size % REFERENCES_AT_ONCE === 0 && !this.#memory.resize(BYTES_PER_REFERENCE * size)) {
+      this.lacksMemory = true;
+    }
+    if (this.lacksMemory || size > REFERENCES_KEPT) this.#dropReferences();
+  }
+
+  #dropReferences(): void {
+    this.#references = null;
+    this.#memory.resize(0);
+  }
+
+  drop(): void {
+    this.#dropReferences();
+    this.#envelope.drop();
   }
 
   #countModel(model: string): void {
@@ -196,15 +238,24 @@ class SummaryBuilder {
 class EnvelopeBuilder {
   #customIds = 0;
   #idsMayRepeat = false;
-  readonly #ids = new RepeatedIds();
+  readonly #ids: RepeatedIds;
   readonly #methods = new WordCounts();
   readonly #urls = new WordCounts();
+
+  constructor(ids: RepeatedIds) {
+    this.#ids = ids;
+  }
+
+  drop(): void {
+    this.#ids.drop();
+  }
 
   add({ customId, method, url }: ParsedLine): void {
     if (typeof customId === 'string') {
       this.#customIds += 1;
       // One is enough: whoever wants to know which ones reads the file.
       this.#idsMayRepeat ||= this.#ids.add(customId);
+      if (this.#idsMayRepeat) this.#ids.drop();
     }
     this.#methods.add(method);
     this.#urls.add(url);
@@ -258,6 +309,7 @@ function cutOff(fileId: string): string {
 
 const HEADER = Buffer.from([...Buffer.from('cuts'), 1]);
 const GROUP_LENGTH = 12;
+const TAKEN_BYTES = 64 * 1024;
 const MAX_UINT32 = 0xffff_ffff;
 
 /**
@@ -277,6 +329,13 @@ class CutsEncoder {
     this.#lines += 1;
     this.#groupBytes += line.end - line.start;
     if (this.#requests === GROUP_REQUESTS || this.#groupBytes >= GROUP_BYTES) this.#endGroup();
+  }
+
+  take(): Uint8Array<ArrayBuffer> | null {
+    if (this.#length < TAKEN_BYTES) return null;
+    const taken = new Uint8Array(this.#bytes.subarray(0, this.#length));
+    this.#length = 0;
+    return taken;
   }
 
   finish(): Uint8Array {

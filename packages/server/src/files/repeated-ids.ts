@@ -1,8 +1,14 @@
+import { SharedBytes } from './index-memory.ts';
+import type { Share } from './index-memory.ts';
+
 /** Ids that are kept as hashes one by one; about 3 MiB. Most files have fewer, and need no filter. */
 const EXACT_IDS = 65_536;
 /** An id's bits lie in one block, that is in one line of the processor's cache: spread over the whole filter they cost 0.2 µs an id more. */
 const BLOCK_BITS = 512;
 const BLOCK_WORDS = BLOCK_BITS / 32;
+/** So many at a time are asked for of the shared memory; the first are free, as most files have no more. */
+const IDS_AT_ONCE = 256;
+const BYTES_PER_EXACT_ID = 48;
 
 interface FilterSize {
   /** As many are entered before the next filter is opened: it hardly ever takes one for another that is not there. */
@@ -19,35 +25,66 @@ const FILTERS: readonly FilterSize[] = [
 
 /**
  * Tells of each string of a row whether it may have come before: never no where it did, hardly ever yes where it did not. Memory is
- * bounded by 19 MiB for the first million and 83 MiB for any number.
+ * bounded by 19 MiB for the first million and 83 MiB for any number. Where it is shared and others leave too little, any string may have
+ * come before from then on.
  */
 export class RepeatedIds {
+  readonly #memory: Share;
+  /** Until there are too many of them. */
   #exact: Set<number> | null = new Set();
-  readonly #filters: BlockFilter[] = [];
+  #filters: BlockFilter[] = [];
+  #filterBytes = 0;
+  #isLost = false;
+
+  constructor(memory: Share = new SharedBytes(Infinity).share()) {
+    this.#memory = memory;
+  }
 
   /** Takes the next one. True if it may be there already. */
   add(id: string): boolean {
+    if (this.#isLost) return true;
     const [low, high] = hash(id);
     if (this.#exact === null) return this.#addToFilters(low, high);
     const key = keyOf(low, high);
     if (this.#exact.has(key)) return true;
     this.#exact.add(key);
-    if (this.#exact.size > EXACT_IDS) {
-      for (const each of this.#exact) this.#addToFilters(each >>> 0, Math.floor(each / 2 ** 32));
-      this.#exact = null;
-    }
-    return false;
+    const { size } = this.#exact;
+    if (size > EXACT_IDS) this.#moveToFilters(this.#exact);
+    else if (size % IDS_AT_ONCE === 0) this.#hold(BYTES_PER_EXACT_ID * size);
+    return this.#isLost;
+  }
+
+  /** Gives their memory back; any string may have come before from now on. */
+  drop(): void {
+    this.#isLost = true;
+    this.#exact = null;
+    this.#filters = [];
+    this.#memory.resize(0);
+  }
+
+  #moveToFilters(exact: ReadonlySet<number>): void {
+    for (const each of exact) this.#addToFilters(each >>> 0, Math.floor(each / 2 ** 32));
+    this.#exact = null;
   }
 
   #addToFilters(low: number, high: number): boolean {
+    if (this.#isLost) return true;
     let last = this.#filters.at(-1);
     if (last === undefined || last.isFull) {
-      last = new BlockFilter(FILTERS[this.#filters.length]);
+      const size = FILTERS[this.#filters.length];
+      this.#filterBytes += size.bytes;
+      this.#hold(this.#filterBytes);
+      if (this.#isLost) return true;
+      last = new BlockFilter(size);
       this.#filters.push(last);
     }
     let isThere = false;
     for (const filter of this.#filters) if (filter !== last && filter.has(low, high)) isThere = true;
     return last.add(low, high) || isThere;
+  }
+
+  #hold(bytes: number): void {
+    if (!this.#memory.resize(bytes)) this.drop();
   }
 }
 

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Clock } from '../observe/clock.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { ForwardedCall } from './forwarded-call.ts';
@@ -63,9 +64,10 @@ export class UpstreamCalls implements AsyncDisposable {
     try {
       const { formType } = request;
       const own = formType === undefined ? this.#headers : this.#headersWith(formType);
-      const headers = [...Object.entries(request.headers).flat(), ...own];
+      const length = ['content-length', String(request.body.length)];
+      const headers = [...length, ...Object.entries(request.headers).flat(), ...own];
       const path = this.#prefix + request.endpoint;
-      const answer = await call.run({ method: 'POST', path, headers, body: request.body });
+      const answer = await call.run({ method: 'POST', path, headers, body: sentOnce(request.body) });
       answer.body.once('close', settle);
       return answer;
     } catch (error) {
@@ -130,6 +132,18 @@ export class UpstreamCalls implements AsyncDisposable {
       signal?.removeEventListener('abort', onAbort);
     }
   }
+}
+
+/**
+ * A body that undici does not keep once it is sent: bytes it would hold until the answer ends, and a caller may take hours over an answer.
+ */
+function sentOnce(body: Uint8Array): Readable {
+  const left = [body];
+  return new Readable({
+    read() {
+      this.push(left.pop() ?? null);
+    },
+  });
 }
 
 /** Name and value by turns, as undici takes them with the least work per request. */

@@ -5,6 +5,8 @@ import type { FreeSpaceFloor } from './free-space-floor.ts';
 
 /** Writes of 1 MiB were no faster (both 1.5 to 3 GB/s into the page cache), and many writers are open at once. */
 const BUFFER_BYTES = 256 * 1024;
+/** As large as uploads come: each of hundreds that stand still would hold a buffer otherwise. */
+const UNBUFFERED_BYTES = 64 * 1024;
 
 export interface BlobPaths {
   /** While it is written. */
@@ -39,8 +41,9 @@ export class DiskBlobWriter implements BlobWriter {
   /** Small chunks are collected: result lines come by the thousand, and each write to the disk costs a thread switch. */
   async write(chunk: Uint8Array): Promise<void> {
     this.#assertOpen();
-    if (this.#buffered + chunk.byteLength > BUFFER_BYTES) await this.#flush();
-    if (chunk.byteLength >= BUFFER_BYTES) return this.#append(chunk);
+    const isLarge = chunk.byteLength >= UNBUFFERED_BYTES;
+    if (isLarge || this.#buffered + chunk.byteLength > BUFFER_BYTES) await this.#flush();
+    if (isLarge) return this.#append(chunk);
     this.#buffer ??= new Uint8Array(BUFFER_BYTES);
     this.#buffer.set(chunk, this.#buffered);
     this.#buffered += chunk.byteLength;

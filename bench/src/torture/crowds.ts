@@ -1,0 +1,86 @@
+import { join } from 'node:path';
+import { startServe } from '../processes.ts';
+import type { Serving } from '../processes.ts';
+import { openAnsweringUpstream } from './answering-upstream.ts';
+import { Crowd } from './crowd.ts';
+import type { CrowdCall } from './crowd.ts';
+import type { MemoryScenario } from './scenario.ts';
+
+const MIB = 1024 * 1024;
+/** Nearly as many as there may be (`BORA_MAX_CONNECTIONS`); the others are for those who mean well. */
+const SIZE = 500;
+/** Of each kind: what the first leaves behind in the allocator, the next ones meet. */
+const ROUNDS = 2;
+const SENT_BYTES = 15 * MIB;
+const FORM_TYPE = 'multipart/form-data; boundary=b';
+const FILLER = Buffer.alloc(MIB, 'x');
+const LINES = Buffer.from(`{"custom_id":"a","body":{"messages":"${'x'.repeat(950)}"}}\n`.repeat(1_000));
+/** Each id another, so that the most is kept of them; and lines as short as can be. */
+const ID_LINES = Buffer.from(
+  Array.from({ length: 480_000 }, (_, at) => `{"custom_id":"${at}","body":{}}\n`).join(''),
+);
+const BAD_LINES = Buffer.alloc(MIB, '{\n');
+const HALF_LINE = '{"custom_id":"a","body":{"model":"stub","messages":"';
+
+/** Each with the most that its kind of call can make Bora hold. */
+export const crowds: MemoryScenario = {
+  name: 'crowds',
+  about: `${SIZE} clients at once that send 15 MiB in half, or take nothing, ${ROUNDS} times each`,
+  async run({ folder, watch }) {
+    await using upstream = await openAnsweringUpstream(100);
+    await using bora = await startServe({
+      data: join(folder, 'data'),
+      upstream: upstream.url,
+      maxInFlight: 256,
+    });
+    const calls = await callsOf(bora);
+    const memory = watch(bora.started.pid);
+    for (const [name, call] of Object.entries(calls)) {
+      for (let round = 1; round <= ROUNDS; round += 1) {
+        memory.begin(`${name} ${round}`);
+        using crowd = new Crowd(bora.url, SIZE, call);
+        await crowd.rest();
+        await uploadWell(bora);
+      }
+    }
+    memory.end();
+  },
+};
+
+async function callsOf({ client, url }: Serving): Promise<Record<string, CrowdCall>> {
+  const upload = (await (
+    await fetch(`${url}/v1/uploads`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        filename: 'a.jsonl',
+        purpose: 'batch',
+        bytes: 0,
+        mime_type: 'application/jsonl',
+      }),
+    })
+  ).json()) as { id: string };
+  const large = await client.files.upload(new Blob([LINES, LINES, LINES, LINES]));
+  const form = (name: string): string =>
+    `--b\r\ncontent-disposition: form-data; name="${name}"; filename="a.jsonl"\r\n\r\n`;
+  const sends = (path: string, body: string, repeated: Buffer, type = 'application/json'): CrowdCall => ({
+    head: `POST ${path} HTTP/1.1\r\nhost: bora\r\ncontent-type: ${type}\r\ncontent-length: 100000000\r\n\r\n${body}`,
+    repeated,
+    bytes: SENT_BYTES,
+  });
+  return {
+    lines: sends('/v1/files', form('file') + HALF_LINE, FILLER, FORM_TYPE),
+    parts: sends(`/v1/uploads/${upload.id}/parts`, form('data') + HALF_LINE, FILLER, FORM_TYPE),
+    inline: sends('/v1/batch/jobs', `{"requests":[${HALF_LINE}`, FILLER),
+    chats: sends('/v1/chat/completions', '{"model":"stub","messages":"', FILLER),
+    uploads: sends('/v1/files', form('file'), LINES, FORM_TYPE),
+    ids: sends('/v1/files', form('file'), ID_LINES, FORM_TYPE),
+    bad: sends('/v1/files', form('file'), BAD_LINES, FORM_TYPE),
+    downloads: { head: `GET /v1/files/${large.id}/content HTTP/1.1\r\nhost: bora\r\n\r\n` },
+  };
+}
+
+/** Whoever means well is served meanwhile. */
+async function uploadWell({ client }: Serving): Promise<void> {
+  await client.files.upload(new Blob([LINES]));
+}
