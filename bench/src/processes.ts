@@ -65,6 +65,7 @@ export interface ServeOptions {
   readonly upstream: string;
   readonly maxInFlight: number;
   readonly nodeFlags?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export interface Serving extends AsyncDisposable {
@@ -82,6 +83,7 @@ export async function startServe(options: ServeOptions): Promise<Serving> {
     BORA_PORT: '0',
     BORA_LOG_LEVEL: 'warn',
     MALLOC_MMAP_THRESHOLD_: '73728',
+    ...options.env,
   };
   const started = await Started.start(CLI, ['serve', '--json'], env, [
     '--max-semi-space-size=16',

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { startServe } from '../processes.ts';
 import type { Serving } from '../processes.ts';
 import { openAnsweringUpstream } from './answering-upstream.ts';
@@ -8,9 +9,12 @@ import type { MemoryScenario } from './scenario.ts';
 
 const MIB = 1024 * 1024;
 /** Nearly as many as there may be (`BORA_MAX_CONNECTIONS`); the others are for those who mean well. */
-const SIZE = 500;
+const SIZE = 250;
 /** Of each kind: what the first leaves behind in the allocator, the next ones meet. */
-const ROUNDS = 2;
+const ROUNDS = 3;
+/** Behind it nobody is there any more of a crowd that left: one that is not read is not seen to leave. */
+const STALL_SECONDS = 5;
+const FILES = 1_000;
 const SENT_BYTES = 15 * MIB;
 const FORM_TYPE = 'multipart/form-data; boundary=b';
 const FILLER = Buffer.alloc(MIB, 'x');
@@ -32,16 +36,20 @@ export const crowds: MemoryScenario = {
       data: join(folder, 'data'),
       upstream: upstream.url,
       maxInFlight: 256,
+      env: { BORA_STALL_SECONDS: String(STALL_SECONDS) },
     });
     const calls = await callsOf(bora);
+    for (let made = 0; made < FILES; made += 1) await uploadNamed(bora);
     const memory = watch(bora.started.pid);
     for (const [name, call] of Object.entries(calls)) {
+      if (process.env['KINDS'] && !process.env['KINDS'].split(',').includes(name)) continue;
       for (let round = 1; round <= ROUNDS; round += 1) {
         memory.begin(`${name} ${round}`);
         using crowd = new Crowd(bora.url, SIZE, call);
         await crowd.rest();
         await uploadWell(bora);
       }
+      await setTimeout(2 * STALL_SECONDS * 1000);
     }
     memory.end();
   },
@@ -76,8 +84,13 @@ async function callsOf({ client, url }: Serving): Promise<Record<string, CrowdCa
     uploads: sends('/v1/files', form('file'), LINES, FORM_TYPE),
     ids: sends('/v1/files', form('file'), ID_LINES, FORM_TYPE),
     bad: sends('/v1/files', form('file'), BAD_LINES, FORM_TYPE),
+    lists: { head: 'GET /v1/files?page_size=1000 HTTP/1.1\r\nhost: bora\r\n\r\n' },
     downloads: { head: `GET /v1/files/${large.id}/content HTTP/1.1\r\nhost: bora\r\n\r\n` },
   };
+}
+
+async function uploadNamed({ client }: Serving): Promise<void> {
+  await client.files.upload(new Blob(['{"body":{}}\n']), { filename: `${'ü'.repeat(120)}.jsonl` });
 }
 
 /** Whoever means well is served meanwhile. */

@@ -1,12 +1,9 @@
 import type { Clock } from '../observe/clock.ts';
 import { ApiError } from './errors.ts';
 
-/**
- * Of all calls together. Measured with 200 clients that each send 15 MiB of a line and stop: the idle process grows to 374 MiB, and to
- * 613 when four such crowds come one after another, of which most is kept by the allocator; with twice the total it was 406 at first.
- */
+/** Of all calls together. */
 const TOTAL_BYTES = 64 * 1024 * 1024;
-/** Of each call, not counted, so that calls of ordinary lines pass whatever others hold: 32 MiB with as many connections as there may be. */
+/** Of each call, not counted, so that calls of ordinary lines pass whatever others hold: 16 MiB with as many connections as there may be. */
 const FREE_BYTES = 64 * 1024;
 /** What a call holds is there twice for a moment: in pieces and in one, or as it came and as it is handed on. */
 const TIMES_HELD = 2;

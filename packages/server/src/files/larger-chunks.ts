@@ -1,8 +1,11 @@
-/** What the blob writer takes without a copy of its own. */
-const CHUNK_BYTES = 64 * 1024;
+/**
+ * More than lies in the database and than is indexed in place (64 KiB each), so that nothing of a large file is held until it is known
+ * whether it is small; and not written through a buffer of the blob writer's.
+ */
+const CHUNK_BYTES = 72 * 1024;
 
 /**
- * The same bytes in chunks of 64 KiB, or more where they come so, but for the last. Inline requests come one by one, about 1 KB each, and
+ * The same bytes in chunks of 72 KiB, or more where they come so, but for the last. Inline requests come one by one, about 1 KB each, and
  * every chunk costs a disk write and a message to the index thread. A chunk holds until the next is asked for.
  *
  * Small ones are copied into one place: kept as they come, byte by byte from a client that means harm, they would take 200 times their
