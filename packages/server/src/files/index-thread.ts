@@ -75,6 +75,7 @@ export class IndexThread implements AsyncDisposable {
     this.#cancelEnd = this.#clock.after(IDLE_MS, () => {
       void this.#worker?.terminate();
       this.#worker = null;
+      this.#inFlight = 0;
     });
   }
 
