@@ -75,7 +75,9 @@ const WEBHOOK: Json = {
   responses: { '2XX': { description: 'It is told.' }, 410: { description: 'Tell me nothing more.' } },
 };
 
-function describe({ path, group, summary, scope, query, takesKey, body, answer }: Operation): Json {
+function describe(operation: Operation): Json {
+  const { path, group, summary, scope, query, takesKey, body, otherBody, answer } = operation;
+  const taken = [body, otherBody].filter((each) => each !== undefined);
   const parameters = [
     ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
       name,
@@ -91,12 +93,16 @@ function describe({ path, group, summary, scope, query, takesKey, body, answer }
     summary,
     ...(scope === null ? { security: [] } : { security: [{ key: [scope] }] }),
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body, 'input') } }),
+    ...(taken.length === 0 ? {} : { requestBody: { required: true, content: contentOfAny(taken) } }),
     responses: {
       200: { description: 'Done.', content: contentOf(answer, 'output') },
       ...(scope === null ? {} : { default: { $ref: '#/components/responses/Refused' } }),
     },
   };
+}
+
+function contentOfAny(taken: readonly Content[]): Json {
+  return Object.assign({}, ...taken.map((content) => contentOf(content, 'input'))) as Json;
 }
 
 function contentOf(content: Content, io: 'input' | 'output'): Json {

@@ -34,6 +34,8 @@ export interface Operation {
   /** It takes an `Idempotency-Key`: with one it makes its object once. Default: false. */
   readonly takesKey?: boolean;
   readonly body?: Content;
+  /** What it takes as well. */
+  readonly otherBody?: Content;
   /** Of the answer 200. */
   readonly answer: Content;
 }
@@ -62,6 +64,8 @@ const uploadForm = files.fileUploadFields.extend({
   'expires_after[anchor]': expiresAfter.shape.anchor.optional(),
   'expires_after[seconds]': expiresAfter.shape.seconds.optional(),
 });
+
+const RECORDING: Content = { kind: 'form', fields: z.object({ model: z.string() }) };
 
 /** Every call that Bora takes, in the order in which a reader wants them. A test holds the server's routes to it. */
 export const OPERATIONS: readonly Operation[] = [
@@ -273,6 +277,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Passed through to an upstream, ahead of batch work.',
     scope: 'write' as const,
     body: { kind: 'bytes' as const, type: 'application/json' },
+    ...(path === '/v1/audio/transcriptions' ? { otherBody: RECORDING } : {}),
     answer: { kind: 'bytes' as const, type: 'application/json' },
   })),
   {

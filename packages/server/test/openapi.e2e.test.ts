@@ -231,8 +231,10 @@ test('the document is OpenAPI 3.1, and the page shows each path of it', async ()
   const document = openApiDocument('1.2.3') as {
     openapi: string;
     info: { version: string };
-    paths: Record<string, unknown>;
+    paths: Record<string, { post?: { requestBody?: { content: object } } }>;
   };
+  const recording = document.paths['/v1/audio/transcriptions'].post?.requestBody?.content;
+  assert.deepEqual(Object.keys(recording!), ['application/json', 'multipart/form-data']);
   assert.equal(document.openapi, '3.1.0');
   assert.equal(document.info.version, '1.2.3');
   const page = await (await fetch(`${whole.url}/reference`)).text();
