@@ -37,3 +37,14 @@ test('the thread does not end while an upload is under way, however slow', async
   await slow.push(LONG_LINE);
   assert.equal((await slow.finish()).lines, 2);
 });
+
+test('behind very large uploads the thread ends at once', async () => {
+  await using thread = new IndexThread(new SimulatedClock());
+  const large = thread.open('bytes');
+  const chunk = Buffer.alloc(4 * 1024 * 1024);
+  for (let sent = 0; sent <= 256 * 1024 * 1024; sent += chunk.length) await large.push(chunk);
+  await large.finish();
+  assert.equal(thread.isRunning, false);
+  assert.equal(await linesOf(thread.open('requests')), 1);
+  assert.equal(thread.isRunning, true);
+});

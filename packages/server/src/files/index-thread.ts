@@ -11,10 +11,12 @@ const IN_PLACE_BYTES = 64 * 1024;
 const IN_FLIGHT_BYTES = 1024 * 1024;
 /** Without an upload for so long the thread ends: idle it holds 50 MB, and a new one starts within 0.1 s. */
 const IDLE_MS = 10_000;
+/** With so much behind it, it ends at once: what was kept of ten million ids holds 150 MB until V8 collects it, which an idle thread's does not. */
+const TIRED_BYTES = 256 * 1024 * 1024;
 
 /**
  * Reads uploads in one thread of its own, so that a large upload never stalls dispatch: indexing 512 MB takes more than a
- * second of processor time. Several uploads share the thread, chunk by chunk. It starts with a large upload, ends a while after the last,
+ * second of processor time. Several uploads share the thread, chunk by chunk. It starts with a large upload, ends once there is none,
  * and keeps the process alive only while one is being read.
  *
  * If the thread dies (out of memory), the uploads it read fail with `UploadInterrupted`, and the next one starts a new thread: unlike
@@ -24,6 +26,8 @@ export class IndexThread implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #script: URL;
   #cancelEnd = (): void => {};
+  /** That the thread was given since it started. */
+  #bytes = 0;
   #worker: Worker | null = null;
   readonly #streams = new Map<number, ContentStream>();
   #lastStream = 0;
@@ -72,11 +76,14 @@ export class IndexThread implements AsyncDisposable {
     if (this.#streams.size > 0) return;
     this.#worker?.unref();
     this.#cancelEnd();
-    this.#cancelEnd = this.#clock.after(IDLE_MS, () => {
-      void this.#worker?.terminate();
-      this.#worker = null;
-      this.#inFlight = 0;
-    });
+    if (this.#bytes > TIRED_BYTES) this.#end();
+    else this.#cancelEnd = this.#clock.after(IDLE_MS, () => this.#end());
+  }
+
+  #end(): void {
+    void this.#worker?.terminate();
+    this.#worker = null;
+    this.#inFlight = 0;
   }
 
   /** Resolves in its turn, once what is in flight lets it in. Rejects if the thread dies. */
@@ -105,10 +112,12 @@ export class IndexThread implements AsyncDisposable {
   }
 
   #send(command: PassCommand): void {
+    if (command.kind === 'chunk') this.#bytes += command.bytes.byteLength;
     this.#worker?.postMessage(command, command.kind === 'chunk' ? [command.bytes.buffer as ArrayBuffer] : []);
   }
 
   #start(): Worker {
+    this.#bytes = 0;
     const worker = new Worker(this.#script, { name: 'bora-index' });
     worker.on('message', (report: PassReport) => {
       if (worker === this.#worker) this.#receive(report);

@@ -17,15 +17,15 @@ interface FilterSize {
   readonly bitsPerId: number;
 }
 
-/** Of ten million ids these two suspect none wrongly, measured, and of sixteen million some ten; the first alone 4,000 of ten million. */
+/** Of ten million ids these two suspect one wrongly, or none, measured, and of sixteen million forty; the first alone 4,000 of ten million. */
 const FILTERS: readonly FilterSize[] = [
   { ids: 1_000_000, bytes: 16 * 2 ** 20, bitsPerId: 7 },
-  { ids: Infinity, bytes: 64 * 2 ** 20, bitsPerId: 10 },
+  { ids: Infinity, bytes: 48 * 2 ** 20, bitsPerId: 12 },
 ];
 
 /**
  * Tells of each string of a row whether it may have come before: never no where it did, hardly ever yes where it did not. Memory is
- * bounded by 19 MiB for the first million and 83 MiB for any number. Where it is shared and others leave too little, any string may have
+ * bounded by 19 MiB for the first million and 67 MiB for any number. Where it is shared and others leave too little, any string may have
  * come before from then on.
  */
 export class RepeatedIds {
