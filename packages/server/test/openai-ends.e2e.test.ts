@@ -209,6 +209,7 @@ test('a lenient batch runs its good lines, and says of the others what is wrong 
     'no JSON',
     { ...chatLine('b', 'good'), url: '/v1/embeddings' },
     { ...chatLine('c', 'good'), body: { model: 'other', messages: [] } },
+    { ...chatLine('d', 'good'), body: { model: 7, messages: [] } },
   ]);
   const asked = {
     input_file_id: file.id,
@@ -218,11 +219,12 @@ test('a lenient batch runs its good lines, and says of the others what is wrong 
   } as const;
   const batch = await ended(client, (await client.batches.create(asked)).id);
   assert.equal(batch.status, 'completed');
-  assert.deepEqual(batch.request_counts, { total: 4, completed: 1, failed: 3 });
+  assert.deepEqual(batch.request_counts, { total: 5, completed: 1, failed: 4 });
   assert.deepEqual(await outcomesOf(client, batch), {
     a: 'answered',
     '': 'invalid_json_line',
     b: 'invalid_url',
     c: 'model_not_found',
+    d: 'invalid_type',
   });
 });

@@ -126,6 +126,15 @@ const FILE: readonly (readonly [text: string, told: Told])[] = [
     told('invalid_type', 'body', "Invalid type for 'body': expected an object, but got a string instead."),
   ],
   [line('no model', {}, { model: undefined }), missing('body.model')],
+  [line('null model', {}, { model: null }), missing('body.model')],
+  [
+    line('number for model', {}, { model: 4.1 }),
+    told(
+      'invalid_type',
+      'body.model',
+      "Invalid type for 'body.model': expected a string, but got another type instead.",
+    ),
+  ],
   [
     line('other model', {}, { model: 'gone' }),
     told('model_not_found', 'body.model', "The provided model 'gone' is not supported by the Batch API."),

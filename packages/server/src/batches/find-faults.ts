@@ -8,7 +8,7 @@ import type { ContentDependencies } from '../files/content.ts';
 import { idKeyOf, RepeatedIds } from '../files/repeated-ids.ts';
 import type { InputFault, InputFaults } from '../storage/ports/batch-records.ts';
 import type { PlanInput } from '../storage/ports/plan-and-finalise.ts';
-import { faultOf, isFaultless, shortened } from './lines/request-rules.ts';
+import { faultOf, isFaultless, membersAsked, shortened } from './lines/request-rules.ts';
 import type { RequestRules } from './lines/request-rules.ts';
 
 const FAULTS_KEPT = 100;
@@ -112,13 +112,14 @@ async function readLines(
   signal: AbortSignal | undefined,
   visit: (place: Place, faulty: Faulty, id: string) => void,
 ): Promise<number> {
+  const asked = membersAsked(rules);
   let requests = 0;
   let model: string | null = null;
   const take = (lines: ReturnType<LineSplitter['push']>, file: Pick<InputFault, 'fileId'>): void => {
     for (const { content, number, isBlank } of lines) {
       if (isBlank) continue;
       requests += 1;
-      const parsed = content === null ? tooLongLine(maxLineBytes) : parseRequestLine(content, rules.required);
+      const parsed = content === null ? tooLongLine(maxLineBytes) : parseRequestLine(content, asked);
       let faulty: Faulty = faultOf(parsed, rules);
       if (parsed.kind === 'parsed' && faulty === null) {
         model ??= parsed.bodyModel;

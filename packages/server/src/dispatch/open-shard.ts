@@ -3,7 +3,7 @@ import type { JournalIndexRow, ShardLease } from '../storage/ports/journal.ts';
 import type { ClaimedShard, ParkedForTime } from '../storage/ports/shard-queue.ts';
 import { wordsFor } from '../batches/lines/fault-words.ts';
 import { lineFormatOf } from '../batches/lines/line-format.ts';
-import { faultOf } from '../batches/lines/request-rules.ts';
+import { faultOf, membersAsked } from '../batches/lines/request-rules.ts';
 import type { RequestRules } from '../batches/lines/request-rules.ts';
 import { routeOf } from '../storage/ports/batch-records.ts';
 import { LineSplitter, type Line } from '../bytes/line-splitter.ts';
@@ -225,8 +225,8 @@ export class OpenShard {
   }
 }
 
-function parseLine({ content }: Line, { required }: RequestRules): ParsedLine | BadLine {
-  return content === null ? tooLongLine(0) : parseRequestLine(content, required);
+function parseLine({ content }: Line, rules: RequestRules): ParsedLine | BadLine {
+  return content === null ? tooLongLine(0) : parseRequestLine(content, membersAsked(rules));
 }
 
 /** Fields of a log line about a shard. */

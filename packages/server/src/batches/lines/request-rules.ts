@@ -24,6 +24,11 @@ const SHOWN_LENGTH = 200;
 
 type Fault = Omit<InputFault, 'line'>;
 
+/** Members of `body` that whoever reads a line for `faultOf` must ask for. */
+export function membersAsked({ required }: RequestRules): readonly string[] {
+  return [...required, 'model'];
+}
+
 /** The first thing that is wrong with a line by itself; null if nothing is. */
 export function faultOf(line: ParsedLine | BadLine, rules: RequestRules): Fault | null {
   if (line.kind === 'bad') return faultOfBadLine(line);
@@ -33,7 +38,7 @@ export function faultOf(line: ParsedLine | BadLine, rules: RequestRules): Fault 
     faultOfText('url', line.url) ??
     (line.method === 'POST' ? null : fault('method', 'method', line.method as string)) ??
     faultOfUrl(line.url as string, rules) ??
-    faultOfModel(line.bodyModel, rules) ??
+    faultOfModel(line, rules) ??
     (line.streams ? fault('streams', 'body.stream', null) : null) ??
     (hasRequired(line.members, rules) ? null : fault('missing', `body.${rules.required[0]}`, null))
   );
@@ -84,9 +89,12 @@ function faultOfUrl(url: string, rules: RequestRules): Fault | null {
   return fault(isKnown ? 'url' : 'unknown-url', 'url', url);
 }
 
-function faultOfModel(model: string | null, rules: RequestRules): Fault | null {
-  if (model === null) return fault('missing', 'body.model', null);
-  return isServed(model, rules) ? null : fault('unknown-model', 'body.model', model);
+function faultOfModel({ bodyModel, members }: ParsedLine, rules: RequestRules): Fault | null {
+  if (bodyModel !== null) {
+    return isServed(bodyModel, rules) ? null : fault('unknown-model', 'body.model', bodyModel);
+  }
+  const isThere = members.includes('model');
+  return isThere ? fault('wrong-type', 'body.model', 'another type') : fault('missing', 'body.model', null);
 }
 
 function isUrlOf(url: string, { endpoint }: Pick<RequestRules, 'endpoint'>): boolean {
