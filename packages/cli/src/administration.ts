@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import type { Administration } from '@bora/server';
+import type { Administration } from '@bora/server/data-folder';
 import { readConfig } from '@bora/server/config/config';
 import type { Actor } from '@bora/server/storage/ports/audit-records';
 import type { WorkspaceRecord } from '@bora/server/storage/ports/workspace-records';
@@ -46,7 +46,7 @@ export async function openFolder(flags: AdministrationFlags): Promise<Administra
 
 /** Loaded only here: the server takes longer to load than most commands to run. */
 async function open(folder: string): Promise<Administration & AsyncDisposable> {
-  const { openAdministration } = await import('@bora/server');
+  const { openAdministration } = await import('@bora/server/data-folder');
   return openAdministration(folder);
 }
 

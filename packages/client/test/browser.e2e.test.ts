@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { startWholeBora } from '@bora/testkit/whole-bora';
 import type { WholeBora } from '@bora/testkit/whole-bora';
-import { openAdministration } from '@bora/server';
+import { openAdministration } from '@bora/server/data-folder';
 import { createApiKey } from '@bora/server/access/create-key';
 import { IMPORT_MAP, reportOfPage, SKIP } from './browser-page.ts';
 

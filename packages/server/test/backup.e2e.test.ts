@@ -10,7 +10,7 @@ import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
 import { startWholeBora } from '@bora/testkit/whole-bora';
 import type { WholeBora } from '@bora/testkit/whole-bora';
 import { systemClock } from '../src/observe/clock.ts';
-import { backUpDataFolder, inspectDataFolder } from '../src/main.ts';
+import { backUpDataFolder, inspectDataFolder } from '../src/data-folder.ts';
 
 const OPTIONS = { timeout: 60_000 };
 

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { makeTemporaryFolder, type TemporaryFolder } from '@bora/testkit/temporary-folder';
 import { startWholeBora } from '@bora/testkit/whole-bora';
 import SqliteDatabase from 'better-sqlite3';
-import { inspectDataFolder } from '../src/main.ts';
+import { inspectDataFolder } from '../src/data-folder.ts';
 import { systemClock } from '../src/observe/clock.ts';
 
 /** A folder with all that can be damaged: objects of an upload and of results, and a job in the middle. */

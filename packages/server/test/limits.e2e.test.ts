@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Mistral } from '@mistralai/mistralai';
 import { createApiKey } from '../src/access/create-key.ts';
 import { readConfig } from '../src/config/config.ts';
-import { openAdministration } from '../src/main.ts';
+import { openAdministration } from '../src/data-folder.ts';
 import { BreakableUpstream, hold } from './breakable-upstream.ts';
 import { answerWell, questionLine, questionOf, startPacedBora } from './paced-bora.ts';
 

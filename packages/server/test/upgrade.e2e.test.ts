@@ -8,7 +8,7 @@ import { startScriptedUpstream } from '@bora/testkit/scripted-upstream';
 import { makeTemporaryFolder } from '@bora/testkit/temporary-folder';
 import { startWholeBora } from '@bora/testkit/whole-bora';
 import SqliteDatabase from 'better-sqlite3';
-import { inspectDataFolder } from '../src/main.ts';
+import { inspectDataFolder } from '../src/data-folder.ts';
 import { systemClock } from '../src/observe/clock.ts';
 
 /** Data folders that older versions left when they were killed; testkit's write-older-folder.ts makes them. */

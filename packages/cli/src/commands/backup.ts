@@ -28,7 +28,7 @@ export function addBackupCommand(program: Command): void {
 }
 
 async function backUp(folder: string, flags: AdministrationFlags, output: Output): Promise<ExitCode> {
-  const { backUpDataFolder } = await import('@bora/server');
+  const { backUpDataFolder } = await import('@bora/server/data-folder');
   using stop = stopSignals(() => {});
   const progress = new Progress(process.stderr, () => performance.now());
   const onProgress = (done: number, total: number): void =>

@@ -60,7 +60,7 @@ async function serve(flags: ServeFlags, output: Output): Promise<ExitCode> {
 }
 
 async function announce(bora: Bora, config: Config, output: Output): Promise<void> {
-  const { openAdministration } = await import('@bora/server');
+  const { openAdministration } = await import('@bora/server/data-folder');
   await using records = await openAdministration(config.data);
   const facts = {
     url: bora.url,

@@ -39,7 +39,7 @@ export async function checkFolder({ data, minFreeBytes }: Config): Promise<Findi
 export async function checkHolder({ data }: Config): Promise<Finding> {
   const check = 'folder lock';
   try {
-    const { dataFolderHolder } = await import('@bora/server');
+    const { dataFolderHolder } = await import('@bora/server/data-folder');
     const holder = dataFolderHolder(data);
     if (holder === null) return { check, state: 'ok', detail: 'free: no Bora runs on the folder' };
     const since = new Date(holder.since).toISOString();

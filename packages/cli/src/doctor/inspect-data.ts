@@ -20,7 +20,7 @@ export async function inspectData(
   repair: boolean,
   { output, signal }: Pick<ServerCall, 'output' | 'signal'>,
 ): Promise<ExitCode> {
-  const { inspectDataFolder } = await import('@bora/server');
+  const { inspectDataFolder } = await import('@bora/server/data-folder');
   const progress = new Progress(process.stderr, () => performance.now());
   let shown = -1;
   const onProgress = (bytes: number, total: number): void => {

@@ -46,7 +46,7 @@ async function takenPort({ host, port, data }: Config): Promise<Finding> {
 
 /** Whether who holds the port, null if that cannot be told, holds the data folder as well, as far as can be told. */
 async function isHolderOf(data: string, holder: PortHolder | null): Promise<boolean> {
-  const { dataFolderHolder } = await import('@bora/server');
+  const { dataFolderHolder } = await import('@bora/server/data-folder');
   try {
     const ofFolder = dataFolderHolder(data);
     return ofFolder !== null && (holder === null || holder.pid === ofFolder.pid);

@@ -1,5 +1,5 @@
 import { BoraClient } from '@bora/client';
-import { inspectDataFolder } from '@bora/server';
+import { inspectDataFolder } from '@bora/server/data-folder';
 import { startSimulator, type Simulator } from '@bora/simulator/simulator';
 import { makeTemporaryFolder, type TemporaryFolder } from '../temporary-folder.ts';
 import {

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import type { BoraClient } from '@bora/client';
 import type { BatchJob } from '@bora/protocol/mistral-jobs';
-import { inspectDataFolder } from '@bora/server';
+import { inspectDataFolder } from '@bora/server/data-folder';
 import { startScriptedUpstream } from '../scripted-upstream.ts';
 import { makeTemporaryFolder } from '../temporary-folder.ts';
 import { answerOf, createJob, INPUT, MODEL, REQUESTS, wrongResults } from './requests.ts';
