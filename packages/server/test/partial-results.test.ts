@@ -287,7 +287,8 @@ const anyStep = fc.oneof(
   }),
   step(8, pick, async ({ readers }, reader) => void (await at(readers, reader)?.take())),
 );
-const anySteps = fc.array(anyStep, { maxLength: 40, size: 'max' });
+/** Without bias, which would make most runs short. */
+const anySteps = fc.noBias(fc.array(anyStep, { maxLength: 40, size: 'max' }));
 
 function at<Item>(items: readonly Item[], place: number): Item | undefined {
   return items[place % items.length];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { JournalRow, Outcome } from '@bora/server/storage/ports/journal';
 import type { ClaimedShard, ResultPart } from '@bora/server/storage/ports/shard-queue';
 import { DAY_MS, inline, journalRow, resultFiles, type DatabaseWorld } from './database-world.ts';
+import { PageReader } from './page-reader.ts';
 
 /** What the database must hold of a batch: the outcome of each ordinal that was accepted, and what ended it. */
 interface BatchModel {
@@ -30,6 +31,7 @@ export class InterleavedWork {
   #held: Lease[] = [];
   /** Leases that ended: whatever is written under them must be refused. */
   readonly #lost: Lease[] = [];
+  readonly #readers: PageReader[] = [];
   readonly #accepted: { readonly session: string; readonly row: JournalRow; readonly lease: Lease }[] = [];
 
   constructor(world: DatabaseWorld) {
@@ -179,6 +181,16 @@ export class InterleavedWork {
     assert.deepEqual(await this.#linesOf(errorFileId), ordinalsOf(batch, 'failed'));
   }
 
+  beginToRead(pick: number, kind: ResultPart['kind']): Promise<void> {
+    const batch = at(this.#batches, pick);
+    this.#readers.push(new PageReader(batch.id, kind, ordinalsOf(batch, outcomeOf(kind))));
+    return Promise.resolve();
+  }
+
+  async read(pick: number, pages: number): Promise<void> {
+    for (let left = pages; left > 0; left--) await at(this.#readers, pick)?.read(this.#world);
+  }
+
   /** The counts of each batch are those of the model: an outcome counts from its acceptance on, once, for good. */
   async checkCounts(): Promise<void> {
     for (const batch of this.#batches) {
@@ -208,6 +220,10 @@ export class InterleavedWork {
       }
       await this.finalise();
       await this.checkCounts();
+    }
+    for (const reader of this.#readers) {
+      const batch = this.#batches.find(({ id }) => id === reader.batchId)!;
+      await reader.finish(this.#world, ordinalsOf(batch, outcomeOf(reader.kind)));
     }
     await this.#world.clock.advance(DAY_MS);
     assert.deepEqual(await this.#world.database.expireBatches(10), []);
@@ -263,6 +279,10 @@ export class InterleavedWork {
 
 function at<Item>(items: readonly Item[], pick: number): Item {
   return items[pick % items.length];
+}
+
+function outcomeOf(kind: ResultPart['kind']): Outcome['kind'] {
+  return kind === 'output' ? 'succeeded' : 'failed';
 }
 
 function kindOf(succeeds: boolean): Outcome['kind'] {
