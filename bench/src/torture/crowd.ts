@@ -15,6 +15,7 @@ export interface CrowdCall {
   /** Sent again and again behind it, up to so many bytes. */
   readonly repeated?: Buffer;
   readonly bytes?: number;
+  readonly end?: string;
 }
 
 /** Many connections that send alike, and then neither send nor read. */
@@ -59,4 +60,5 @@ async function send(
   for (let left = bytes; left > 0; left -= repeated.length) {
     if (!socket.write(repeated.subarray(0, left))) await once(socket, 'drain');
   }
+  socket.write(end);
 }

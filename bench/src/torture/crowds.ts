@@ -16,6 +16,8 @@ const ROUNDS = 3;
 const STALL_SECONDS = 5;
 const FILES = 1_000;
 const SENT_BYTES = 15 * MIB;
+/** More than the buffers of sockets take. */
+const ANSWER_BYTES = 16 * MIB;
 const FORM_TYPE = 'multipart/form-data; boundary=b';
 const FILLER = Buffer.alloc(MIB, 'x');
 const LINES = Buffer.from(`{"custom_id":"a","body":{"messages":"${'x'.repeat(950)}"}}\n`.repeat(1_000));
@@ -24,6 +26,7 @@ const ID_LINES = Buffer.from(
   Array.from({ length: 480_000 }, (_, at) => `{"custom_id":"${at}","body":{}}\n`).join(''),
 );
 const BAD_LINES = Buffer.alloc(MIB, '{\n');
+const CHAT = '{"model":"stub","messages":"';
 const HALF_LINE = '{"custom_id":"a","body":{"model":"stub","messages":"';
 
 /** Each with the most that its kind of call can make Bora hold. */
@@ -31,7 +34,7 @@ export const crowds: MemoryScenario = {
   name: 'crowds',
   about: `${SIZE} clients at once that send 15 MiB in half, or take nothing, ${ROUNDS} times each`,
   async run({ folder, watch }) {
-    await using upstream = await openAnsweringUpstream(100);
+    await using upstream = await openAnsweringUpstream(ANSWER_BYTES);
     await using bora = await startServe({
       data: join(folder, 'data'),
       upstream: upstream.url,
@@ -80,7 +83,13 @@ async function callsOf({ client, url }: Serving): Promise<Record<string, CrowdCa
     lines: sends('/v1/files', form('file') + HALF_LINE, FILLER, FORM_TYPE),
     parts: sends(`/v1/uploads/${upload.id}/parts`, form('data') + HALF_LINE, FILLER, FORM_TYPE),
     inline: sends('/v1/batch/jobs', `{"requests":[${HALF_LINE}`, FILLER),
-    chats: sends('/v1/chat/completions', '{"model":"stub","messages":"', FILLER),
+    chats: sends('/v1/chat/completions', CHAT, FILLER),
+    answered: {
+      head: `POST /v1/chat/completions HTTP/1.1\r\nhost: bora\r\ncontent-length: ${CHAT.length + SENT_BYTES + 2}\r\n\r\n${CHAT}`,
+      repeated: FILLER,
+      bytes: SENT_BYTES,
+      end: '"}',
+    },
     uploads: sends('/v1/files', form('file'), LINES, FORM_TYPE),
     ids: sends('/v1/files', form('file'), ID_LINES, FORM_TYPE),
     bad: sends('/v1/files', form('file'), BAD_LINES, FORM_TYPE),

@@ -98,7 +98,7 @@ export class LineIndexer {
     for (const line of this.#splitter.push(chunk)) this.#add(line);
   }
 
-  /** The cuts so far, once they are 32 KiB, for the caller to keep; null before. */
+  /** The cuts so far, once they are 64 KiB, for the caller to keep; null before. */
   takeCuts(): Uint8Array<ArrayBuffer> | null {
     return this.#cuts.take();
   }
@@ -309,7 +309,8 @@ function cutOff(fileId: string): string {
 
 const HEADER = Buffer.from([...Buffer.from('cuts'), 1]);
 const GROUP_LENGTH = 12;
-const TAKEN_BYTES = 32 * 1024;
+/** As large as the blob writer takes without a buffer of its own. */
+const TAKEN_BYTES = 64 * 1024;
 const MAX_UINT32 = 0xffff_ffff;
 
 /**

@@ -1,14 +1,13 @@
 import { SharedBytes } from './index-memory.ts';
 import type { Share } from './index-memory.ts';
 
-/** Ids that are kept as hashes one by one; about 3 MiB. Most files have fewer, and need no filter. */
+/** Ids that are kept as hashes one by one, in 1 MiB. Most files have fewer, and need no filter. */
 const EXACT_IDS = 65_536;
 /** An id's bits lie in one block, that is in one line of the processor's cache: spread over the whole filter they cost 0.2 µs an id more. */
 const BLOCK_BITS = 512;
 const BLOCK_WORDS = BLOCK_BITS / 32;
-/** So many at a time are asked for of the shared memory; the first are free, as most files have no more. */
-const IDS_AT_ONCE = 256;
-const BYTES_PER_EXACT_ID = 48;
+/** Of 4 KiB, which are not asked for of the shared memory. */
+const FIRST_SLOTS = 512;
 
 interface FilterSize {
   /** As many are entered before the next filter is opened: it hardly ever takes one for another that is not there. */
@@ -25,13 +24,13 @@ const FILTERS: readonly FilterSize[] = [
 
 /**
  * Tells of each string of a row whether it may have come before: never no where it did, hardly ever yes where it did not. Memory is
- * bounded by 19 MiB for the first million and 67 MiB for any number. Where it is shared and others leave too little, any string may have
+ * bounded by 17 MiB for the first million and 65 MiB for any number. Where it is shared and others leave too little, any string may have
  * come before from then on.
  */
 export class RepeatedIds {
   readonly #memory: Share;
   /** Until there are too many of them. */
-  #exact: Set<number> | null = new Set();
+  #exact: KeyTable | null = new KeyTable();
   #filters: BlockFilter[] = [];
   #filterBytes = 0;
   #isLost = false;
@@ -45,12 +44,9 @@ export class RepeatedIds {
     if (this.#isLost) return true;
     const [low, high] = hash(id);
     if (this.#exact === null) return this.#addToFilters(low, high);
-    const key = keyOf(low, high);
-    if (this.#exact.has(key)) return true;
-    this.#exact.add(key);
-    const { size } = this.#exact;
-    if (size > EXACT_IDS) this.#moveToFilters(this.#exact);
-    else if (size % IDS_AT_ONCE === 0) this.#hold(BYTES_PER_EXACT_ID * size);
+    if (this.#exact.add(keyOf(low, high))) return true;
+    if (this.#exact.size >= EXACT_IDS) this.#moveToFilters(this.#exact);
+    else if (this.#exact.isFull) this.#grow(this.#exact);
     return this.#isLost;
   }
 
@@ -62,9 +58,14 @@ export class RepeatedIds {
     this.#memory.resize(0);
   }
 
-  #moveToFilters(exact: ReadonlySet<number>): void {
-    for (const each of exact) this.#addToFilters(each >>> 0, Math.floor(each / 2 ** 32));
+  #grow(exact: KeyTable): void {
+    this.#hold(2 * exact.bytes);
+    if (!this.#isLost) exact.grow();
+  }
+
+  #moveToFilters(exact: KeyTable): void {
     this.#exact = null;
+    for (const each of exact.keys()) this.#addToFilters(each >>> 0, Math.floor(each / 2 ** 32));
   }
 
   #addToFilters(low: number, high: number): boolean {
@@ -85,6 +86,43 @@ export class RepeatedIds {
 
   #hold(bytes: number): void {
     if (!this.#memory.resize(bytes)) this.drop();
+  }
+}
+
+/** Numbers other than 0, in places that follow from their low bits. A `Set` takes five times the memory, on the heap. */
+class KeyTable {
+  #slots = new Float64Array(FIRST_SLOTS);
+  size = 0;
+
+  /** Half of it, so that what is looked for is found within a few steps. */
+  get isFull(): boolean {
+    return 2 * this.size >= this.#slots.length;
+  }
+
+  get bytes(): number {
+    return this.#slots.byteLength;
+  }
+
+  /** True if it is there already. */
+  add(key: number): boolean {
+    const slots = this.#slots;
+    let at = key >>> 0;
+    for (at %= slots.length; slots[at] !== 0; at = (at + 1) % slots.length)
+      if (slots[at] === key) return true;
+    slots[at] = key;
+    this.size += 1;
+    return false;
+  }
+
+  *keys(): Generator<number, void, undefined> {
+    for (const key of this.#slots) if (key !== 0) yield key;
+  }
+
+  grow(): void {
+    const before = this.#slots;
+    this.#slots = new Float64Array(2 * before.length);
+    this.size = 0;
+    for (const key of before) if (key !== 0) this.add(key);
   }
 }
 
@@ -144,7 +182,7 @@ export function idKeyOf(id: string): number {
 const HIGH_MASK = 0x1f_ffff;
 
 function keyOf(low: number, high: number): number {
-  return (high & HIGH_MASK) * 2 ** 32 + low;
+  return (high & HIGH_MASK) * 2 ** 32 + low || 1;
 }
 
 /** Two multiplicative hashes over UTF-16 units, finished as in MurmurHash3, so that counted ids (`request-1`, `request-2`) spread. */
