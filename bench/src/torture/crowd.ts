@@ -53,7 +53,7 @@ export class Crowd implements Disposable {
 
 async function send(
   socket: Socket,
-  { head, repeated = Buffer.alloc(0), bytes = 0 }: CrowdCall,
+  { head, repeated = Buffer.alloc(0), bytes = 0, end = '' }: CrowdCall,
 ): Promise<void> {
   await once(socket, 'connect');
   socket.write(head);

@@ -25,6 +25,7 @@ const LINES = Buffer.from(`{"custom_id":"a","body":{"messages":"${'x'.repeat(950
 const ID_LINES = Buffer.from(
   Array.from({ length: 480_000 }, (_, at) => `{"custom_id":"${at}","body":{}}\n`).join(''),
 );
+const CRUMBS = Buffer.from('1\r\nx\r\n'.repeat(10_000));
 const BAD_LINES = Buffer.alloc(MIB, '{\n');
 const CHAT = '{"model":"stub","messages":"';
 const HALF_LINE = '{"custom_id":"a","body":{"model":"stub","messages":"';
@@ -90,11 +91,23 @@ async function callsOf({ client, url }: Serving): Promise<Record<string, CrowdCa
       bytes: SENT_BYTES,
       end: '"}',
     },
+    crumbs: inCrumbs('/v1/files', form('file') + HALF_LINE, FORM_TYPE),
+    jsonCrumbs: inCrumbs('/v1/uploads', '{"filename":"', 'application/json'),
+    chatCrumbs: inCrumbs('/v1/chat/completions', CHAT, 'application/json'),
     uploads: sends('/v1/files', form('file'), LINES, FORM_TYPE),
     ids: sends('/v1/files', form('file'), ID_LINES, FORM_TYPE),
     bad: sends('/v1/files', form('file'), BAD_LINES, FORM_TYPE),
     lists: { head: 'GET /v1/files?page_size=1000 HTTP/1.1\r\nhost: bora\r\n\r\n' },
     downloads: { head: `GET /v1/files/${large.id}/content HTTP/1.1\r\nhost: bora\r\n\r\n` },
+  };
+}
+
+/** Byte by byte, each in a chunk of its own. */
+function inCrumbs(path: string, body: string, type: string): CrowdCall {
+  return {
+    head: `POST ${path} HTTP/1.1\r\nhost: bora\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n`,
+    repeated: CRUMBS,
+    bytes: CRUMBS.length * 6,
   };
 }
 

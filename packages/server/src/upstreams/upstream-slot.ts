@@ -149,7 +149,9 @@ export class UpstreamSlot implements Slot, ForwardSlot {
     try {
       const answer = await calls.forward(request, signal);
       budget.heed(answer.headers, this.#charge);
-      answer.body.once('close', () => this.#leaveForwarded(answer, request.endpoint, sentAt));
+      // Not the request: until the answer is taken, which a caller may never do, it would hold its body.
+      const { endpoint } = request;
+      answer.body.once('close', () => this.#leaveForwarded(answer, endpoint, sentAt));
       return answer;
     } catch (error) {
       this.#upstream.attempts[error instanceof ForwardFailed ? 'retried' : 'aborted'] += 1;
