@@ -46,7 +46,6 @@ export const crowds: MemoryScenario = {
     for (let made = 0; made < FILES; made += 1) await uploadNamed(bora);
     const memory = watch(bora.started.pid);
     for (const [name, call] of Object.entries(calls)) {
-      if (process.env['KINDS'] && !process.env['KINDS'].split(',').includes(name)) continue;
       for (let round = 1; round <= ROUNDS; round += 1) {
         memory.begin(`${name} ${round}`);
         using crowd = new Crowd(bora.url, SIZE, call);

@@ -41,6 +41,7 @@ import { addPartRoute } from './uploads/add-part.ts';
 import { cancelUploadRoute } from './uploads/cancel-upload.ts';
 import { completeUploadRoute } from './uploads/complete-upload.ts';
 import { createUploadRoute } from './uploads/create-upload.ts';
+import { mergeCrumbs } from './merge-crumbs.ts';
 import { observeCalls } from './observe-calls.ts';
 import { limitSlowClients } from './slow-clients.ts';
 import { referenceRoutes } from './reference/openapi-document.ts';
@@ -54,6 +55,7 @@ import { endConnectionsAtClose } from './connections-at-close.ts';
 export function createApi(deps: ApiDependencies): FastifyInstance {
   const app = fastify({
     genReqId: requestIdOf,
+    // Every buffer on the way of a body holds as much, and a chunk of 64 KiB more.
     http: { highWaterMark: 16 * 1024 },
     clientErrorHandler: answerUnreadable,
     frameworkErrors: answerUnreadablePath,
@@ -67,6 +69,7 @@ export function createApi(deps: ApiDependencies): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
+  app.server.prependListener('request', mergeCrumbs);
   endConnectionsAtClose(app);
   limitSlowClients(app, deps);
   stampAnswers(app);

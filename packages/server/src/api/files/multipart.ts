@@ -98,6 +98,7 @@ function openParser(request: IncomingMessage, fileName: string): BusboyInstance 
   try {
     return new Busboy({
       headers: { 'content-type': contentType },
+      // As the body's own (create-api.ts).
       fileHwm: 16 * 1024,
       limits: { fieldSize: MAX_FIELD_BYTES, fields: MAX_FIELDS, parts: MAX_PARTS },
       isPartAFile: (name, _type, filename) => name === fileName || filename !== undefined,
