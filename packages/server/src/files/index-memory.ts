@@ -1,5 +1,5 @@
 /** Of all uploads under way together: what one of any size takes (`RepeatedIds`), and some. An upload beyond it does not tell whether ids repeat. */
-const ID_BYTES = 84 * 1024 * 1024;
+const ID_BYTES = 68 * 1024 * 1024;
 /** One file that names as many others as one may, and some; an upload beyond it is refused until there is room. */
 const REFERENCE_BYTES = 32 * 1024 * 1024;
 
