@@ -9,7 +9,7 @@ import type { MemoryScenario } from './scenario.ts';
 
 const MIB = 1024 * 1024;
 /** Nearly as many as there may be (`BORA_MAX_CONNECTIONS`); the others are for those who mean well. */
-const SIZE = 250;
+const SIZE = 195;
 /** Of each kind: what the first leaves behind in the allocator, the next ones meet. */
 const ROUNDS = 3;
 /** Behind it nobody is there any more of a crowd that left: one that is not read is not seen to leave. */

@@ -3,7 +3,7 @@ import { ApiError } from './errors.ts';
 
 /** Of all calls together. */
 const TOTAL_BYTES = 64 * 1024 * 1024;
-/** Of each call, not counted, so that calls of ordinary lines pass whatever others hold: 16 MiB with as many connections as there may be. */
+/** Of each call, not counted, so that calls of ordinary lines pass whatever others hold: 12.5 MiB with as many connections as there may be. */
 const FREE_BYTES = 64 * 1024;
 /** What a call holds is there twice for a moment: in pieces and in one, or as it came and as it is handed on. */
 const TIMES_HELD = 2;

@@ -257,7 +257,7 @@ export const OPTIONS = {
     env: 'BORA_MAX_CONNECTIONS',
     flag: '--max-connections',
     type: 'number',
-    default: 256,
+    default: 200,
     min: 1,
     max: 1_000_000,
     unit: 'connections',
