@@ -26,7 +26,6 @@ const ID_LINES = Buffer.from(
   Array.from({ length: 480_000 }, (_, at) => `{"custom_id":"${at}","body":{}}\n`).join(''),
 );
 const CRUMBS = Buffer.from('1\r\nx\r\n'.repeat(10_000));
-const BAD_LINES = Buffer.alloc(MIB, '{\n');
 const CHAT = '{"model":"stub","messages":"';
 const HALF_LINE = '{"custom_id":"a","body":{"model":"stub","messages":"';
 
@@ -95,7 +94,6 @@ async function callsOf({ client, url }: Serving): Promise<Record<string, CrowdCa
     chatCrumbs: inCrumbs('/v1/chat/completions', CHAT, 'application/json'),
     uploads: sends('/v1/files', form('file'), LINES, FORM_TYPE),
     ids: sends('/v1/files', form('file'), ID_LINES, FORM_TYPE),
-    bad: sends('/v1/files', form('file'), BAD_LINES, FORM_TYPE),
     lists: { head: 'GET /v1/files?page_size=1000 HTTP/1.1\r\nhost: bora\r\n\r\n' },
     downloads: { head: `GET /v1/files/${large.id}/content HTTP/1.1\r\nhost: bora\r\n\r\n` },
   };
