@@ -77,7 +77,7 @@ async function planBatch(database: Database, session: string, shards: number): P
       numLines: 1,
       signature: null,
       visibility: 'workspace',
-      expiresAt: null,
+      expireMs: null,
       lineIndex: null,
       manifest: [{ kind: 'inline', bytes: Buffer.from('\n') }],
       cuts: null,

@@ -145,7 +145,7 @@ export async function openEngineWorld(
           source: 'upload',
           mimetype: 'application/jsonl',
           visibility: 'workspace',
-          expiresAt: null,
+          expireMs: null,
           createdBy: null,
         },
         (async function* () {

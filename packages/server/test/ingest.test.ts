@@ -25,7 +25,7 @@ const FACTS: UploadFacts = {
   source: 'upload',
   mimetype: 'application/jsonl',
   visibility: 'workspace',
-  expiresAt: null,
+  expireMs: null,
   createdBy: null,
 };
 const CHECKED: IngestOptions = { check: 'refuse-bad-lines' };
@@ -61,7 +61,7 @@ class FileTable {
       this.files.push(file);
     }
     if (answer === 'lost') throw new Error('the answer was lost');
-    return { ...file, createdAt: 0 };
+    return { ...file, createdAt: 0, expiresAt: null };
   }
 }
 

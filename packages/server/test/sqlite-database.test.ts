@@ -160,7 +160,7 @@ it('a failed transaction leaves nothing behind, and the next call works', async 
     numLines: null,
     signature: null,
     visibility: 'workspace',
-    expiresAt: null,
+    expireMs: null,
     createdBy: null,
     lineIndex: null,
     cuts: null,

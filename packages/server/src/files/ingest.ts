@@ -29,7 +29,8 @@ export interface IngestDependencies {
 }
 
 /** What is known of a file before its content is. */
-export type UploadFacts = Omit<FileFacts, 'bytes' | 'numLines' | 'signature' | 'lineIndex'>;
+export type UploadFacts = Omit<FileFacts, 'bytes' | 'numLines' | 'signature' | 'lineIndex'> &
+  Pick<NewFile, 'expireMs'>;
 
 export interface IngestOptions {
   /**

@@ -20,7 +20,7 @@ export function factsOf(
     source: 'upload',
     mimetype: mimetypeOf(filename),
     visibility: 'workspace',
-    expiresAt: null,
+    expireMs: null,
     createdBy: creator,
   };
 }

@@ -54,9 +54,7 @@ export function uploadRoute(app: FastifyInstance, deps: ApiDependencies): void {
           const given = await fields;
           createdAs = digestOf(request, [facts.filename, [...given], md5]);
           if (saysOpenAi(given)) request.dialect = 'openai';
-          const now = deps.clock.now();
-          const settled =
-            dialectOf(request) === 'openai' ? settleOpenAi(facts, given, now) : settle(facts, given, now);
+          const settled = dialectOf(request) === 'openai' ? settleOpenAi(facts, given) : settle(facts, given);
           const made = await madeBefore(deps, request, createdAs, { ...settled.facts, md5 });
           if (made !== null) throw new MadeBefore(made);
           return settled;
@@ -103,7 +101,7 @@ async function madeBefore(
   return made;
 }
 
-function settle(facts: KnownFacts, fields: ReadonlyMap<string, string>, now: number): SettledUpload {
+function settle(facts: KnownFacts, fields: ReadonlyMap<string, string>): SettledUpload {
   const {
     purpose: named,
     visibility,
@@ -118,7 +116,7 @@ function settle(facts: KnownFacts, fields: ReadonlyMap<string, string>, now: num
       sampleType: SAMPLE_TYPE[purpose],
       mimetype: purpose === 'batch' ? 'application/jsonl' : facts.mimetype,
       visibility,
-      expiresAt: expiry === undefined ? null : now + expiry * HOUR_MS,
+      expireMs: expiry === undefined ? null : expiry * HOUR_MS,
     },
     check: purpose === 'batch' ? 'refuse-bad-lines' : 'no-index',
   };

@@ -37,7 +37,7 @@ export async function storeInlineRequests(
     source: 'mistral',
     mimetype: 'application/jsonl',
     visibility: 'workspace',
-    expiresAt: null,
+    expireMs: null,
     createdBy: caller.creator,
   } as const;
   const file = await storeFile(deps, caller, facts, lines(), {

@@ -27,24 +27,20 @@ export function expiresAfterIn(fields: ReadonlyMap<string, string>): Record<stri
 }
 
 /** What the text parts of an OpenAI client's form make of a file. */
-export function settleOpenAi(
-  facts: KnownFacts,
-  fields: ReadonlyMap<string, string>,
-  now: number,
-): SettledUpload {
+export function settleOpenAi(facts: KnownFacts, fields: ReadonlyMap<string, string>): SettledUpload {
   const purpose = purposeFrom(fields.get('purpose'));
   const after = expiresAfterIn(fields);
   const { expires_after: expiry } = validateOpenAi(z.object({ expires_after: expiresAfter.optional() }), {
     expires_after: after,
   });
-  return asOpenAiFile(facts, purpose, expiry === undefined ? null : now + expiry.seconds * 1000);
+  return asOpenAiFile(facts, purpose, expiry === undefined ? null : expiry.seconds * 1000);
 }
 
 /** OpenAI's API takes a file of requests as it is: what is wrong with its lines is told by the batch that reads it (observed). */
 export function asOpenAiFile(
   facts: KnownFacts,
   purpose: OpenAiUploadPurpose,
-  expiresAt: number | null,
+  expireMs: number | null,
 ): SettledUpload {
   const isBatch = purpose === 'batch';
   if (isBatch && !mayBeJsonl(facts.mimetype)) {
@@ -52,7 +48,7 @@ export function asOpenAiFile(
   }
   const mimetype = isBatch ? 'application/jsonl' : facts.mimetype;
   return {
-    facts: { ...facts, purpose, sampleType: SAMPLE_TYPE[purpose], mimetype, expiresAt },
+    facts: { ...facts, purpose, sampleType: SAMPLE_TYPE[purpose], mimetype, expireMs },
     check: isBatch ? 'index-only' : 'no-index',
   };
 }

@@ -68,7 +68,7 @@ async function complete(
         { database, blobs, names, session, indexer, reachStopPoint },
         upload,
         partIds,
-        fileOf(deps, upload),
+        fileOf(upload),
         {
           md5: md5?.toLowerCase() ?? null,
           maxLines: limitsOf(caller, settings).maxFileLines ?? Infinity,
@@ -97,11 +97,10 @@ async function complete(
 }
 
 /** The file that the upload becomes, as its creator described it. */
-function fileOf({ clock }: ApiDependencies, upload: UploadRecord): SettledUpload {
+function fileOf(upload: UploadRecord): SettledUpload {
   const { workspaceId, createdBy: creator, fileExpiresMs } = upload;
   const facts = { ...factsOf({ workspaceId, creator }, upload.filename), id: upload.fileId };
-  const expiresAt = fileExpiresMs === null ? null : clock.now() + fileExpiresMs;
-  return asOpenAiFile(facts, purposeFrom(upload.purpose), expiresAt);
+  return asOpenAiFile(facts, purposeFrom(upload.purpose), fileExpiresMs);
 }
 
 function checkParts(partIds: readonly string[]): void {

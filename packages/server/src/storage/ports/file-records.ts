@@ -69,13 +69,14 @@ export interface FileFacts {
   /** Lower-case hex MD5 of the content for uploads; null for result files. */
   readonly signature: string | null;
   readonly visibility: 'workspace' | 'user';
-  readonly expiresAt: number | null;
   /** Who made it, as `creatorOf` names them; null without keys. */
   readonly createdBy: string | null;
   readonly lineIndex: LineIndexSummary | null;
 }
 
 export interface NewFile extends FileFacts {
+  /** From its `createdAt` on; null = it is kept. */
+  readonly expireMs: number | null;
   readonly manifest: readonly BlobRef[];
   /** Encoded cuts (see files/line-index.ts); null for a file without a line index. */
   readonly cuts: BlobRef | null;
@@ -85,6 +86,7 @@ export interface NewFile extends FileFacts {
 
 export interface FileRecord extends FileFacts {
   readonly createdAt: number;
+  readonly expiresAt: number | null;
 }
 
 /** A list has thousands, and each line index may have tens of KiB. */

@@ -246,7 +246,7 @@ export function insertFile(context: StoreContext, file: Omit<NewFile, 'manifest'
     file.numLines,
     file.signature,
     file.visibility,
-    file.expiresAt,
+    file.expireMs === null ? null : context.now() + file.expireMs,
     file.createdBy,
     file.lineIndex === null ? null : JSON.stringify(file.lineIndex),
     context.now(),

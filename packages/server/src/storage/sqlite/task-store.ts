@@ -255,7 +255,7 @@ function finaliseBatch(context: StoreContext, batchId: string, files: ResultFile
       numLines: lines,
       signature: null,
       visibility: 'workspace',
-      expiresAt: expireMs === null ? null : context.now() + expireMs,
+      expireMs,
       createdBy: batch.created_by,
       lineIndex: null,
     });

@@ -74,7 +74,7 @@ export function registerBatchContract(open: OpenDatabase): void {
       const good = await world.createFile();
       const deleted = await world.createFile();
       await database.deleteFile(workspaceId, deleted.id);
-      const expired = await world.createFile({ expiresAt: clock.now() + 1 });
+      const expired = await world.createFile({ expireMs: 1 });
       await clock.advance(1);
       const foreign = await world.createFile({ workspaceId: await world.workspace('other') });
       for (const fileId of ['unknown', deleted.id, expired.id, foreign.id]) {

@@ -228,7 +228,7 @@ export function newFile(file: Partial<NewFile> & { workspaceId: string }): NewFi
     numLines: 1,
     signature: null,
     visibility: 'workspace',
-    expiresAt: null,
+    expireMs: null,
     createdBy: null,
     lineIndex: null,
     manifest: [inline('{}\n\n')],

@@ -180,8 +180,8 @@ export function registerFileContract(open: OpenDatabase): void {
     it('hides a file when its time is up, before anybody sweeps', async () => {
       await using world = await DatabaseWorld.open(open);
       const { database, workspaceId, clock } = world;
-      const expiring = await world.createFile({ expiresAt: clock.now() + 1_000 });
-      await world.createFile({ expiresAt: clock.now() + 1_001 });
+      const expiring = await world.createFile({ expireMs: 1_000 });
+      await world.createFile({ expireMs: 1_001 });
       await world.createFile();
       assert.equal(await database.expireFiles(10), 0);
       await clock.advance(1_000);

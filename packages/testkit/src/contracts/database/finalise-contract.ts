@@ -84,7 +84,7 @@ export function registerFinaliseContract(open: OpenDatabase): void {
         numLines: 3,
         signature: null,
         visibility: 'workspace',
-        expiresAt: null,
+        expireMs: null,
         createdBy: 'key',
         lineIndex: null,
         createdAt: ended.endedAt,

@@ -74,7 +74,7 @@ export function registerWorkspaceContract(open: OpenDatabase): void {
 
       const [fileId] = (await world.batch(id)).inputFileIds;
       await database.deleteFile(workspaceId, fileId);
-      await world.createFile({ bytes: 100, expiresAt: world.clock.now() + 1_000 });
+      await world.createFile({ bytes: 100, expireMs: 1_000 });
       assert.deepEqual(await database.workspaceUsage(workspaceId), { ...running, storedBytes: 100 });
       await world.clock.advance(1_000);
       assert.deepEqual(await database.workspaceUsage(workspaceId), { ...running, files: 0, storedBytes: 0 });
