@@ -38,11 +38,13 @@ export function registerFileContract(open: OpenDatabase): void {
         cuts,
         lineIndex,
         signature: 'ab',
+        expireMs: 60_000,
       });
       const created = await world.database.createFile(file, session);
       assert.deepEqual(await world.database.createFile(file, session), created);
-      const { manifest: _, cuts: __, ...facts } = file;
-      assert.deepEqual(created, { ...facts, createdAt: world.clock.now() });
+      const { manifest: _, cuts: __, expireMs, ...facts } = file;
+      const createdAt = world.clock.now();
+      assert.deepEqual(created, { ...facts, createdAt, expiresAt: createdAt + expireMs! });
 
       await world.restart();
       assert.deepEqual(await world.database.getFile(workspaceId, file.id, null), created);

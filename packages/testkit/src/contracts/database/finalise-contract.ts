@@ -84,10 +84,10 @@ export function registerFinaliseContract(open: OpenDatabase): void {
         numLines: 3,
         signature: null,
         visibility: 'workspace',
-        expireMs: null,
         createdBy: 'key',
         lineIndex: null,
         createdAt: ended.endedAt,
+        expiresAt: null,
       });
       const output = await database.readManifest(files.outputFileId, 0, 10);
       assert.deepEqual(
