@@ -25,14 +25,14 @@ export const SUITES: readonly Suite[] = [
   {
     name: 'e2e',
     about: 'a whole Bora through its front door, with official SDKs and the command line',
-    budgetSeconds: 150,
+    budgetSeconds: 240,
     concurrency: 2,
     owns: (file) => file.endsWith('.e2e.test.ts'),
   },
   {
     name: 'crash',
     about: 'real processes killed at every stop point',
-    budgetSeconds: 180,
+    budgetSeconds: 120,
     concurrency: 1,
     owns: (file) => file.endsWith('.crash.test.ts'),
   },
