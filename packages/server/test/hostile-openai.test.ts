@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openAiErrorBody } from '@bora/protocol/openai-errors';
 import type { OpenAiBatch, OpenAiBatchList } from '@bora/protocol/openai-batches';
 import { filePart, formOf, FORM_TYPE, textPart } from '@bora/testkit/hostile/form';
 import type { Part } from '@bora/testkit/hostile/form';
-import { rawCall } from '@bora/testkit/hostile/raw-call';
-import type { RawAnswer } from '@bora/testkit/hostile/raw-call';
+import { bytesOfCall, rawCall } from '@bora/testkit/hostile/raw-call';
 import { tracesIn } from '@bora/testkit/hostile/traces';
 import type { ApiServer } from './api-server.ts';
 import { call, postJson, startApiServer, uploadLines } from './api-server.ts';
+import { assertOpenAiRefusal } from './openai-refusal.ts';
 
 let server: ApiServer;
 let input: string;
@@ -33,18 +32,8 @@ function create(members: string): string {
   return `{${good}${members === '' ? '' : `,${members}`}}`;
 }
 
-function callOf(
-  method: string,
-  path: string,
-  body: string | Uint8Array = '',
-  type = 'application/json',
-): Buffer {
-  const bytes = Buffer.from(body);
-  const head = `${method} ${path} HTTP/1.1\r\nhost: bora\r\nconnection: close\r\nx-stainless-lang: js\r\n`;
-  return Buffer.concat([
-    Buffer.from(`${head}content-type: ${type}\r\ncontent-length: ${bytes.length}\r\n\r\n`, 'latin1'),
-    bytes,
-  ]);
+function callOf(method: string, path: string, body: string | Uint8Array = '', type?: string): Buffer {
+  return bytesOfCall(path, body, type, { method, headers: 'x-stainless-lang: js\r\n' });
 }
 
 async function traces(): Promise<object> {
@@ -53,16 +42,8 @@ async function traces(): Promise<object> {
   return { batches: data.length, uploads: files, ...tracesIn(server.dataFolder) };
 }
 
-/** Refused in OpenAI's shape, briefly, for what `wanted` says of its code and its error; and nothing is kept of it. */
-async function assertRefused(bytes: Buffer, status: number, wanted: RegExp): Promise<void> {
-  const had = await traces();
-  const answer = (await rawCall(server.url, bytes)) as RawAnswer;
-  assert.equal(answer.status, status, answer.body.slice(0, 1_000));
-  assert.ok(answer.body.length < 6_000, `the answer is short, not of ${answer.body.length} characters`);
-  const { error, bora } = openAiErrorBody.parse(JSON.parse(answer.body));
-  assert.match(`${bora?.code} ${JSON.stringify(error)}`, wanted);
-  assert.match(answer.head, /x-should-retry: false/);
-  assert.deepEqual(await traces(), had);
+function assertRefused(bytes: Buffer, status: number, wanted: RegExp): Promise<void> {
+  return assertOpenAiRefusal(server.url, bytes, { status, wanted }, traces);
 }
 
 const CREATES: readonly (readonly [string, string | Uint8Array, number, RegExp])[] = [

@@ -7,10 +7,10 @@ import type { OpenAiUpload, OpenAiUploadPart } from '@bora/protocol/openai-uploa
 import type { Part } from '@bora/testkit/hostile/form';
 import { formOf, FORM_TYPE, GOOD_LINE, textPart } from '@bora/testkit/hostile/form';
 import { bytesOfCall, connectTo, rawCall } from '@bora/testkit/hostile/raw-call';
-import type { RawAnswer } from '@bora/testkit/hostile/raw-call';
 import { tracesBecome, tracesIn } from '@bora/testkit/hostile/traces';
 import type { ApiServer } from './api-server.ts';
 import { call, postJson, startApiServer } from './api-server.ts';
+import { assertOpenAiRefusal } from './openai-refusal.ts';
 
 let server: ApiServer;
 /** An upload that is pending, what it is to hold, and its one part. */
@@ -54,16 +54,8 @@ async function traces(): Promise<object> {
   return { usage, ...tracesIn(server.dataFolder) };
 }
 
-/** Refused in OpenAI's shape, briefly, for what `wanted` says of its code and its error; and nothing is kept of it. */
-async function assertRefused(bytes: Buffer, status: number, wanted: RegExp): Promise<void> {
-  const had = await traces();
-  const answer = (await rawCall(server.url, bytes)) as RawAnswer;
-  assert.equal(answer.status, status, answer.body.slice(0, 1_000));
-  assert.ok(answer.body.length < 6_000, `the answer is short, not of ${answer.body.length} characters`);
-  const { error, bora } = openAiErrorBody.parse(JSON.parse(answer.body));
-  assert.match(`${bora?.code} ${JSON.stringify(error)}`, wanted);
-  assert.match(answer.head, /x-should-retry: false/);
-  assert.deepEqual(await traces(), had);
+function assertRefused(bytes: Buffer, status: number, wanted: RegExp): Promise<void> {
+  return assertOpenAiRefusal(server.url, bytes, { status, wanted }, traces);
 }
 
 /** A create call that is good but for the members behind it, of which the last counts. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { OPENAI_REQUIRED_MEMBERS } from '@bora/protocol/batch-endpoints';
+import { Budget } from '../src/batches/budget.ts';
 import { findFaults } from '../src/batches/find-faults.ts';
 import type { FaultSearch } from '../src/batches/find-faults.ts';
 import { wordsFor } from '../src/batches/lines/fault-words.ts';
@@ -37,6 +39,9 @@ interface Search extends Partial<RequestRules> {
   readonly isLenient?: boolean;
   /** The index that the upload made; null: none; default: today's. */
   readonly index?: LineIndexSummary | null;
+  readonly reading?: Budget;
+  /** Called as the file begins to be read, which waits for it. */
+  readonly onRead?: () => void | Promise<void>;
 }
 
 interface Found {
@@ -47,7 +52,14 @@ interface Found {
 
 async function search(
   content: Uint8Array,
-  { maxRequests, isLenient = false, index, ...rules }: Search = {},
+  {
+    maxRequests,
+    isLenient = false,
+    index,
+    reading = new Budget(1),
+    onRead = () => {},
+    ...rules
+  }: Search = {},
 ): Promise<Found> {
   const endpoint = rules.endpoint ?? CHAT;
   const wanted: FaultSearch = {
@@ -61,15 +73,17 @@ async function search(
     },
     maxRequests: maxRequests ?? null,
     maxLineBytes: MAX_LINE_BYTES,
+    reading,
   };
   let reads = 0;
   const deps: ContentDependencies = {
     database: {
-      readManifest: (_, offset) => {
-        if (offset === 0) reads += 1;
-        return Promise.resolve([
-          { start: 0, length: content.length, blob: { kind: 'inline', bytes: content } },
-        ]);
+      readManifest: async (_, offset) => {
+        if (offset === 0) {
+          reads += 1;
+          await onRead();
+        }
+        return [{ start: 0, length: content.length, blob: { kind: 'inline', bytes: content } }];
       },
     },
     blobs: {
@@ -371,4 +385,20 @@ test('what an endpoint requires may be one of several members', async () => {
   }
   const { faults } = await search(textOf([responses({ input: null })]), { endpoint: '/v1/responses' });
   assert.deepEqual(faults?.first, [{ kind: 'missing', line: 1, member: 'body.input', found: null }]);
+});
+
+test('one file is read at a time, and what needs no reading does not wait for it', async () => {
+  const reading = new Budget(1);
+  const gate = Promise.withResolvers<void>();
+  const order: string[] = [];
+  const bad = textOf([line({ url: '/v1/embeddings' })]);
+  const first = search(bad, { reading, onRead: () => (order.push('first'), gate.promise) });
+  const second = search(bad, { reading, onRead: () => void order.push('second') });
+  assert.equal((await search(textOf([line()]), { reading })).faults, null);
+  // More turns than a search takes to its first read.
+  for (let turn = 0; turn < 20; turn += 1) await setImmediate();
+  assert.deepEqual(order, ['first']);
+  gate.resolve();
+  assert.deepEqual([(await first).faults?.count, (await second).faults?.count], [1, 1]);
+  assert.deepEqual(order, ['first', 'second']);
 });

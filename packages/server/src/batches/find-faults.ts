@@ -10,6 +10,7 @@ import type { InputFault, InputFaults } from '../storage/ports/batch-records.ts'
 import type { PlanInput } from '../storage/ports/plan-and-finalise.ts';
 import { faultOf, isFaultless, membersAsked, shortened } from './lines/request-rules.ts';
 import type { RequestRules } from './lines/request-rules.ts';
+import type { Budget } from './budget.ts';
 
 const FAULTS_KEPT = 100;
 /**
@@ -25,6 +26,8 @@ export interface FaultSearch {
   /** Most requests of a batch; null = no limit. */
   readonly maxRequests: number | null;
   readonly maxLineBytes: number;
+  /** A place of it is held while files are read, of which each may take 90 MiB: what tells ids apart, and the suspects. */
+  readonly reading: Budget;
 }
 
 /**
@@ -75,6 +78,8 @@ async function searchLines(
   found: FoundFaults,
   signal?: AbortSignal,
 ): Promise<number> {
+  using _place = await search.reading.take(1);
+  signal?.throwIfAborted();
   const ids = new RepeatedIds();
   const suspects = new Set<number>();
   const counted = new FoundFaults();

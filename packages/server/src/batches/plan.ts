@@ -9,6 +9,7 @@ import type { ReachStopPoint } from '../observe/stop-points.ts';
 import { readFileRange } from '../files/content.ts';
 import { decodeCuts, LineIndexer } from '../files/line-index.ts';
 import { readBlob } from '../files/read-blob.ts';
+import type { Budget } from './budget.ts';
 import { findFaults } from './find-faults.ts';
 import { wordsFor } from './lines/fault-words.ts';
 import type { RequestRules } from './lines/request-rules.ts';
@@ -23,6 +24,8 @@ export interface PlanDependencies {
   readonly log: Log;
   readonly reachStopPoint: ReachStopPoint;
   readonly validation: BatchValidation;
+  /** See `FaultSearch`. */
+  readonly reading: Budget;
 }
 
 /** What batches of OpenAI's dialect are held to before anything of them is sent. */
@@ -83,8 +86,8 @@ function validate(
   signal?: AbortSignal,
 ): Promise<InputFaults | null> {
   if (input.dialect !== 'openai' || input.lastShard !== null) return Promise.resolve(null);
-  const { validation } = deps;
-  const search = { ...validation, rules: validation.rulesFor(input.endpoint) };
+  const { validation, reading } = deps;
+  const search = { ...validation, reading, rules: validation.rulesFor(input.endpoint) };
   return findFaults(deps, input, search, signal);
 }
 

@@ -2,27 +2,30 @@ import { randomUUID } from 'node:crypto';
 import type { Task } from '../storage/ports/plan-and-finalise.ts';
 import { Bell } from '../observe/bell.ts';
 import type { Clock } from '../observe/clock.ts';
+import { Budget } from './budget.ts';
 import { planBatch, type PlanDependencies } from './plan.ts';
 
 const POLL_MS = 1_000;
 /** A purge that must wait for a running batch looks again after a minute: nothing hurries it. */
 const IN_USE_DELAY_MS = 60_000;
 const RETRY_DELAY_MS = 5_000;
-/** A validation takes some 40 MiB (`find-faults.ts`). */
 const MOST_AT_ONCE = 4;
+/** Of validations that read their files, each of which may take 90 MiB (`find-faults.ts`). */
+const READING_AT_ONCE = 1;
 /** Rows that one purge transaction removes; keeps the database free for journals in between. */
 const PURGE_PAGE = 200;
 
-export interface TaskRunnerDependencies extends PlanDependencies {
+export interface TaskRunnerDependencies extends Omit<PlanDependencies, 'reading'> {
   readonly clock: Clock;
 }
 
 /**
  * Runs tasks: plan, finalise, purge; some side by side, so that a batch whose file is read line by line (some 200,000 lines a second, and
- * perhaps twice) does not hold up the others. A task that fails is given back and tried again; one whose runner dies is claimed by the next.
+ * perhaps twice) holds up only those that must be read as well. A task that fails is given back and tried again; one whose runner dies is claimed by the next.
  */
 export class TaskRunner {
   readonly #deps: TaskRunnerDependencies;
+  readonly #reading = new Budget(READING_AT_ONCE);
   readonly #bell = new Bell();
   /** By the id of their task. Each settles, and never rejects. */
   readonly #running = new Map<number, Promise<void>>();
@@ -103,7 +106,7 @@ export class TaskRunner {
     const { reachStopPoint } = this.#deps;
     switch (task.kind) {
       case 'plan':
-        return planBatch(this.#deps, task, signal);
+        return planBatch({ ...this.#deps, reading: this.#reading }, task, signal);
       case 'finalise':
         await reachStopPoint('finalise.claimed');
         return this.#finalise(task);

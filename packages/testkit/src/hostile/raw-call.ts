@@ -41,14 +41,15 @@ export async function rawCall(
   return answerOf(final(Buffer.concat(received).toString()));
 }
 
-/** The bytes of a call with a body, in one piece. */
+/** The bytes of a call with a body, in one piece; `headers` are lines that end as such. */
 export function bytesOfCall(
   path: string,
   body: string | Uint8Array,
   contentType = 'application/json',
+  { method = 'POST', headers = '' } = {},
 ): Buffer {
   const bytes = Buffer.from(body);
-  const head = `POST ${path} HTTP/1.1\r\nhost: bora\r\nconnection: close\r\ncontent-type: ${contentType}\r\n`;
+  const head = `${method} ${path} HTTP/1.1\r\nhost: bora\r\nconnection: close\r\n${headers}content-type: ${contentType}\r\n`;
   return Buffer.concat([Buffer.from(`${head}content-length: ${bytes.length}\r\n\r\n`, 'latin1'), bytes]);
 }
 
